@@ -1,0 +1,97 @@
+//! The base model of a verb: where it is, and its parts.
+
+use std::path::Path;
+
+use hone_job::ErrorCode;
+use hone_model::gguf::GgufFile;
+use hone_model::source::{self, BaseModel, Places};
+use hone_model::{ChatFormat, Tokenizer};
+
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+
+/// Tells the tokens of a text.
+pub type TokenCount = dyn Fn(&str) -> usize;
+
+/// From here on a text is cut in any case, so that its exact length does not matter; bytes.
+const ENDLESS: usize = 1 << 16;
+
+/// A base model's file with what every verb reads from it.
+pub struct Base {
+    /// The file.
+    pub file: GgufFile,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// The form of a conversation.
+    pub chat: ChatFormat,
+}
+
+/// Finds a base model by its reference.
+pub fn resolve(reference: &str) -> Outcome<BaseModel> {
+    Ok(source::resolve(reference, &places())?)
+}
+
+/// Opens a base model.
+pub fn open(reference: &str) -> Outcome<Base> {
+    let model = resolve(reference)?;
+    let file = GgufFile::open(Path::new(&model.path))?;
+    let tokenizer = Tokenizer::from_gguf(&file)?;
+    let chat = ChatFormat::from_gguf(&file, &tokenizer)?;
+    Ok(Base { file, tokenizer, chat })
+}
+
+/// Where models lie on this computer, as the environment says.
+pub fn places() -> Places {
+    Places {
+        models_dir: source::default_models_dir().unwrap_or_else(|| "models".into()),
+        ollama_models: source::default_ollama_models(),
+    }
+}
+
+/// Counts tokens as the base model does. Where the model is not at hand, an estimate does: importing does not need it.
+pub fn token_count(reference: &str, context: &Context) -> Box<TokenCount> {
+    let tokenizer = open(reference).map(|base| base.tokenizer);
+    match tokenizer {
+        Ok(tokenizer) => Box::new(move |text| match text.len() {
+            0..ENDLESS => tokenizer.encode(text).map_or_else(|_| estimate(text), |ids| ids.len()),
+            _ => estimate(text),
+        }),
+        Err(failure) => {
+            let why = match failure {
+                Failure::Error(error) => error.message,
+                Failure::Cancelled => String::new(),
+            };
+            context.job.notice(
+                "tokens_estimated",
+                format!("Lengths are estimated, since the base model cannot be read: {why}"),
+            );
+            Box::new(estimate)
+        }
+    }
+}
+
+/// About four letters a token; a Chinese character is about one.
+fn estimate(text: &str) -> usize {
+    let (narrow, wide) = text
+        .chars()
+        .fold((0, 0), |(narrow, wide), c| if u32::from(c) >= 0x2E80 { (narrow, wide + 1) } else { (narrow + 1, wide) });
+    usize::div_ceil(narrow, 4) + wide
+}
+
+/// A reference that still holds when the working folder is another.
+pub fn absolute(reference: &str) -> String {
+    let path = Path::new(reference);
+    match path.canonicalize() {
+        Ok(path) => path.to_string_lossy().into_owned(),
+        Err(_) => reference.to_owned(),
+    }
+}
+
+/// What a name on the command line stands for: a training of the project, or a base model.
+pub fn not_a_model(name: &str) -> Failure {
+    Failure::new(
+        ErrorCode::NotFound,
+        format!("`{name}` is neither a training of this project nor a base model"),
+        "Look with `hone models list`, and in the project's `runs` folder",
+    )
+}

@@ -1,0 +1,155 @@
+//! `hone lab bench`
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use hone_job::Job;
+use hone_model::{Adapter, Batch, Decoder, LoraConfig, StepOptions, TargetModule, WeightStorage};
+use hone_train::optimiser::{AdamW, OptimiserConfig};
+use serde::Serialize;
+
+use super::{batch, load, usage};
+use crate::context::Context;
+use crate::failure::{Outcome, check};
+use crate::output::{Report, bytes, table};
+
+/// Speed and peak memory of training steps.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// The base model
+    #[arg(long, value_name = "REF")]
+    model: String,
+    /// A batch's file, or a number of made-up rows of which two in five tokens are trained
+    #[arg(long, value_name = "JSON|ROWS", default_value = "4")]
+    batch: String,
+    /// Tokens of each made-up row
+    #[arg(long, default_value_t = 256)]
+    seq: usize,
+    /// A PEFT adapter's folder; without it, a fresh adapter on all seven projections
+    #[arg(long, value_name = "DIR", conflicts_with = "rank")]
+    adapter: Option<PathBuf>,
+    /// Rank of the fresh adapter
+    #[arg(long, default_value_t = 16)]
+    rank: usize,
+    /// Measured steps, after one that is not
+    #[arg(long, default_value_t = 3)]
+    steps: usize,
+    /// Threads; without it, one per core
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Compute each layer again in the backward pass
+    #[arg(long)]
+    checkpointing: bool,
+    /// Keep the weights as the file stores them and expand each layer when it is needed
+    #[arg(long)]
+    stored: bool,
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+struct Measured {
+    tokens: usize,
+    trained_tokens: usize,
+    threads: usize,
+    checkpointing: bool,
+    /// Wall time of each step.
+    seconds: Vec<f64>,
+    /// Processor time of each step, where the system tells it.
+    cpu_seconds: Vec<f64>,
+    losses: Vec<f64>,
+    tokens_per_second: f64,
+    tokens_per_cpu_second: Option<f64>,
+    /// Loading included.
+    peak_bytes: u64,
+}
+
+/// Measures.
+pub fn run(arguments: &Bench, context: &Context) -> Outcome {
+    if let Some(threads) = arguments.threads {
+        hone_model::use_threads(threads)?;
+    }
+    let storage = if arguments.stored { WeightStorage::Stored } else { WeightStorage::Expanded };
+    let decoder = load(&arguments.model, storage, &context.job)?;
+    let batch = match arguments.batch.parse() {
+        Ok(rows) => made_up(rows, arguments.seq, decoder.config().vocabulary_size),
+        Err(_) => batch::read(arguments.batch.as_ref())?,
+    };
+    let mut adapter = match &arguments.adapter {
+        Some(folder) => Adapter::load_peft(folder, decoder.config())?,
+        None => Adapter::new(decoder.config(), &lora(arguments.rank), 0)?,
+    };
+    let measured = measure(arguments, &decoder, &mut adapter, &batch, &context.job)?;
+    let per_second = |value: Option<f64>| value.map_or("unknown".to_owned(), |value| format!("{value:.0}"));
+    let words = table(&[
+        vec!["tokens a second".to_owned(), per_second(Some(measured.tokens_per_second))],
+        vec!["tokens a processor second".to_owned(), per_second(measured.tokens_per_cpu_second)],
+        vec!["peak memory".to_owned(), bytes(measured.peak_bytes)],
+    ]);
+    Ok(Report::new(&measured, words))
+}
+
+fn measure(arguments: &Bench, decoder: &Decoder, adapter: &mut Adapter, batch: &Batch, job: &Job) -> Outcome<Measured> {
+    let options = StepOptions { checkpointing: arguments.checkpointing, dropout_seed: None };
+    let mut optimiser = AdamW::new(&OptimiserConfig::default(), adapter.params().len());
+    let mut grads = vec![0.0; adapter.params().len()];
+    let trained_tokens = batch.trained_tokens();
+    let (mut seconds, mut cpu_seconds, mut losses) = (Vec::new(), Vec::new(), Vec::new());
+    for step in 0..=arguments.steps {
+        check(job)?;
+        let (wall, cpu) = (Instant::now(), usage::cpu_seconds());
+        grads.fill(0.0);
+        let scale = 1.0 / trained_tokens.max(1) as f32;
+        let loss = decoder.loss_and_gradients(adapter, batch, scale, &options, &mut grads)?;
+        optimiser.step(adapter.params_mut(), &grads, 1e-3)?;
+        losses.push(loss.mean());
+        // The first step touches fresh memory.
+        if step > 0 {
+            seconds.push(wall.elapsed().as_secs_f64());
+            cpu_seconds.extend(usage::cpu_seconds().zip(cpu).map(|(after, before)| after - before));
+        }
+        job.progress(step as u64, arguments.steps as u64, "steps");
+    }
+    let tokens = batch.ids.len();
+    let rate = |seconds: &[f64]| (tokens * seconds.len()) as f64 / seconds.iter().sum::<f64>();
+    Ok(Measured {
+        tokens,
+        trained_tokens,
+        threads: hone_model::threads(),
+        checkpointing: arguments.checkpointing,
+        tokens_per_second: rate(&seconds),
+        tokens_per_cpu_second: (!cpu_seconds.is_empty()).then(|| rate(&cpu_seconds)),
+        seconds,
+        cpu_seconds,
+        losses,
+        peak_bytes: hone_hardware::peak_memory(),
+    })
+}
+
+fn lora(rank: usize) -> LoraConfig {
+    LoraConfig {
+        rank,
+        alpha: 2.0 * rank as f64,
+        dropout: 0.0,
+        target_modules: TargetModule::SEVEN.to_vec(),
+        use_rslora: false,
+    }
+}
+
+/// Rows of scattered ids, the last two in five of each trained.
+fn made_up(rows: usize, length: usize, vocabulary: usize) -> Batch {
+    let mut batch = Batch::default();
+    let mut id = 1usize;
+    for _ in 0..rows {
+        let ids: Vec<u32> = (0..length)
+            .map(|_| {
+                id = (id * 7919 + 12345) % vocabulary;
+                id as u32
+            })
+            .collect();
+        let labels: Vec<i64> =
+            ids.iter().enumerate().map(|(at, id)| if at * 5 >= length * 3 { i64::from(*id) } else { -100 }).collect();
+        batch.push(&ids, &labels);
+    }
+    batch
+}

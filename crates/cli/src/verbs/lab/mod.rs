@@ -1,0 +1,49 @@
+//! `hone lab …`: the engine taken apart, for engineers and for the comparison with other programs.
+
+mod batch;
+mod bench;
+mod logits;
+mod step;
+mod usage;
+
+use clap::{Args, Subcommand};
+use hone_job::Job;
+use hone_model::gguf::GgufFile;
+use hone_model::{Decoder, WeightStorage};
+
+use super::base;
+use crate::context::Context;
+use crate::failure::Outcome;
+
+/// The engine taken apart.
+#[derive(Debug, Args)]
+pub struct Lab {
+    /// What to do
+    #[command(subcommand)]
+    verb: LabVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum LabVerb {
+    /// Logits of given token ids, `[seq, vocab]`, f32
+    Logits(logits::Logits),
+    /// One training step from a given adapter and batch: loss, gradients, the adapter after one `AdamW` step
+    Step(step::Step),
+    /// Speed and peak memory of training steps
+    Bench(bench::Bench),
+}
+
+/// Does what was asked.
+pub fn run(arguments: Lab, context: &Context) -> Outcome {
+    match arguments.verb {
+        LabVerb::Logits(arguments) => logits::run(&arguments, context),
+        LabVerb::Step(arguments) => step::run(&arguments, context),
+        LabVerb::Bench(arguments) => bench::run(&arguments, context),
+    }
+}
+
+fn load(reference: &str, storage: WeightStorage, job: &Job) -> Outcome<Decoder> {
+    let model = base::resolve(reference)?;
+    let file = GgufFile::open(model.path.as_ref())?;
+    Ok(Decoder::load_with(&file, storage, job)?)
+}

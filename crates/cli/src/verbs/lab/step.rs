@@ -1,0 +1,71 @@
+//! `hone lab step`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use hone_job::{ErrorCode, fs};
+use hone_model::lora::write_tensors;
+use hone_model::{Adapter, StepOptions, WeightStorage};
+use hone_train::optimiser::{AdamW, OptimiserConfig};
+use serde_json::json;
+
+use super::{batch, load};
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+use crate::output::Report;
+
+/// One training step.
+#[derive(Debug, Args)]
+pub struct Step {
+    /// The base model
+    #[arg(long, value_name = "REF")]
+    model: String,
+    /// A PEFT adapter's folder
+    #[arg(long, value_name = "DIR")]
+    adapter: PathBuf,
+    /// `{"input_ids", "attention_mask", "labels"}`, rows of one length, labels not shifted, −100 = not trained
+    #[arg(long, value_name = "JSON")]
+    batch: PathBuf,
+    /// Where `loss.json`, `grads.safetensors` and `adapter_model.safetensors` go
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// `AdamW`'s learning rate
+    #[arg(long, default_value_t = 1e-3)]
+    learning_rate: f64,
+    /// `AdamW`'s two decay rates
+    #[arg(long, value_name = "B1,B2", value_delimiter = ',', num_args = 1, default_value = "0.9,0.999")]
+    betas: Vec<f64>,
+    /// `AdamW`'s epsilon
+    #[arg(long, default_value_t = 1e-8)]
+    eps: f64,
+    /// `AdamW`'s weight decay
+    #[arg(long, default_value_t = 0.01)]
+    weight_decay: f64,
+    /// Compute each layer again in the backward pass
+    #[arg(long)]
+    checkpointing: bool,
+}
+
+/// Computes and writes it.
+pub fn run(arguments: &Step, context: &Context) -> Outcome {
+    let [beta1, beta2] = arguments.betas[..] else {
+        return Err(Failure::new(ErrorCode::BadConfig, "`--betas` takes two numbers", "Write them as `0.9,0.999`"));
+    };
+    let batch = batch::read(&arguments.batch)?;
+    let decoder = load(&arguments.model, WeightStorage::Expanded, &context.job)?;
+    let mut adapter = Adapter::load_peft(&arguments.adapter, decoder.config())?;
+    let mut grads = vec![0.0; adapter.params().len()];
+    let scale = 1.0 / batch.trained_tokens().max(1) as f32;
+    let options = StepOptions { checkpointing: arguments.checkpointing, dropout_seed: None };
+    let loss = decoder.loss_and_gradients(&adapter, &batch, scale, &options, &mut grads)?;
+
+    fs::create_dir_all(&arguments.out)?;
+    write_tensors(&arguments.out.join("grads.safetensors"), &adapter, &grads)?;
+    let config = OptimiserConfig { betas: [beta1, beta2], eps: arguments.eps, weight_decay: arguments.weight_decay };
+    AdamW::new(&config, grads.len()).step(adapter.params_mut(), &grads, arguments.learning_rate)?;
+    adapter.save_peft(&arguments.out, &arguments.model)?;
+    let result = json!({ "loss": loss.mean(), "trained_tokens": loss.tokens });
+    fs::write_json(&arguments.out.join("loss.json"), &result)?;
+    let words = format!("Loss {:.6} over {} trained tokens.", loss.mean(), loss.tokens);
+    Ok(Report::new(&result, words))
+}

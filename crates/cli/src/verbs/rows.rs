@@ -1,0 +1,198 @@
+//! `hone rows …`: page, show, change, write out.
+
+use std::io::Read;
+use std::path::Path;
+
+use hone_data::{Message, Role, Row, RowStatus};
+use hone_job::{ErrorCode, fs};
+use hone_studio::{RowFilter, RowPage};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::args::{RowFormat, Rows, RowsList};
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+use crate::output::{Report, table};
+use crate::verbs::row_view;
+
+/// Does one of the verbs of `rows`.
+pub fn run(arguments: Rows, context: &Context) -> Outcome {
+    match arguments {
+        Rows::List(arguments) => list(&arguments, context),
+        Rows::Show { id } => row_view::run(id, context),
+        Rows::Edit { id, file } => edit(id, file.as_deref(), context),
+        Rows::Approve { ids } => set_status(&ids, RowStatus::Approved, context),
+        Rows::Reject { ids } => set_status(&ids, RowStatus::Rejected, context),
+        Rows::Export { format, to } => export(format, to.as_deref(), context),
+    }
+}
+
+fn list(arguments: &RowsList, context: &Context) -> Outcome {
+    let filter = RowFilter {
+        split: word("split", arguments.split.as_deref(), "train, valid or exam")?,
+        status: word("status", arguments.status.as_deref(), "draft, approved or rejected")?,
+        origin: word("origin", arguments.origin.as_deref(), "reading, mapped, drafted or manual")?,
+        document: arguments.document.clone(),
+        search: arguments.search.clone(),
+    };
+    let page = context.project()?.store()?.rows(&filter, arguments.offset, arguments.limit)?;
+    let words = page_words(&page, arguments.offset);
+    Ok(Report::new(&page, words))
+}
+
+fn page_words(page: &RowPage, offset: u64) -> String {
+    let mut lines = vec![["row", "part", "status", "says"].map(str::to_owned).to_vec()];
+    lines.extend(page.rows.iter().map(|row| {
+        vec![row.id.to_string(), row.split.map_or(String::new(), |split| plain(&split)), plain(&row.status), gist(row)]
+    }));
+    let last = offset + page.rows.len() as u64;
+    format!("{}rows {} to {last} of {}", table(&lines), (offset + 1).min(last), page.total)
+}
+
+/// The first words of a row on one line.
+fn gist(row: &Row) -> String {
+    let text = hone_data::clean::row_text(row);
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut short: String = line.chars().take(72).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
+}
+
+fn edit(id: i64, file: Option<&Path>, context: &Context) -> Outcome {
+    let text = if let Some(file) = file {
+        fs::read_to_string(file)?
+    } else {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|source| fs::FsError {
+            action: "read",
+            path: "stdin".into(),
+            source,
+        })?;
+        text
+    };
+    let mut store = context.project()?.store()?;
+    let mut row = store.row(id)?;
+    // What the given object leaves out stays as it is.
+    let mut value = serde_json::to_value(&row).unwrap_or_default();
+    let not_understood = |error: serde_json::Error| {
+        Failure::new(
+            ErrorCode::BadInput,
+            format!("The new row is not understood: {error}"),
+            "Give it as in `hone --json rows show`",
+        )
+    };
+    let given: serde_json::Map<String, Value> = serde_json::from_str(&text).map_err(not_understood)?;
+    for (key, field) in given {
+        value[key] = field;
+    }
+    row = serde_json::from_value(value).map_err(not_understood)?;
+    store.edit(id, &row)?;
+    Ok(Report::new(&store.row(id)?, format!("Row {id} is changed.")))
+}
+
+fn set_status(ids: &[i64], status: RowStatus, context: &Context) -> Outcome {
+    context.project()?.store()?.set_status(ids, status)?;
+    let what = if status == RowStatus::Approved { "in" } else { "left out" };
+    let words = match ids {
+        [id] => format!("Row {id} is {what}."),
+        _ => format!("{} rows are {what}.", ids.len()),
+    };
+    Ok(Report::new(&json!({ "ids": ids, "status": status }), words))
+}
+
+fn export(format: RowFormat, to: Option<&Path>, context: &Context) -> Outcome {
+    let rows = context.project()?.store()?.approved_rows()?;
+    let lines: Vec<Line> = rows.iter().map(|row| Line::of(row, format)).collect();
+    let text: String = lines.iter().map(Line::written).collect();
+    let Some(to) = to else { return Ok(Report::new(&lines, text)) };
+    fs::write_atomic(to, text.as_bytes())?;
+    let words = format!("Wrote {} rows to `{}`.", lines.len(), to.display());
+    Ok(Report::new(&json!({ "file": to, "rows": lines.len() }), words))
+}
+
+/// A row as one line of JSONL, keys in the order that people know.
+#[derive(Debug, PartialEq, serde::Serialize)]
+#[serde(untagged)]
+enum Line<'a> {
+    Openai { messages: &'a [Message] },
+    Alpaca { instruction: String, input: String, output: String },
+    Text { text: &'a str },
+}
+
+impl<'a> Line<'a> {
+    fn of(row: &'a Row, format: RowFormat) -> Self {
+        if row.messages.is_empty() {
+            return Self::Text { text: &row.text };
+        }
+        match format {
+            RowFormat::Openai => Self::Openai { messages: &row.messages },
+            RowFormat::Alpaca => {
+                let said = |role| {
+                    let turns = row.messages.iter().filter(|message| message.role == role);
+                    turns.map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
+                };
+                let (system, question, output) = (said(Role::System), said(Role::User), said(Role::Assistant));
+                if system.is_empty() {
+                    Self::Alpaca { instruction: question, input: String::new(), output }
+                } else {
+                    Self::Alpaca { instruction: system, input: question, output }
+                }
+            }
+        }
+    }
+
+    fn written(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+}
+
+fn word<T: DeserializeOwned>(name: &str, value: Option<&str>, allowed: &str) -> Outcome<Option<T>> {
+    let Some(value) = value else { return Ok(None) };
+    serde_json::from_value(Value::String(value.to_owned())).map(Some).map_err(|_| {
+        Failure::new(
+            ErrorCode::BadConfig,
+            format!("`--{name} {value}` is not understood"),
+            &format!("Choose {allowed}"),
+        )
+    })
+}
+
+fn plain(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use hone_data::Origin;
+
+    use super::*;
+
+    #[test]
+    fn a_row_is_written_in_the_form_that_other_programs_know() {
+        let message = |role, content: &str| Message { role, content: content.into() };
+        let row = Row {
+            id: 1,
+            messages: vec![message(Role::User, "When?"), message(Role::Assistant, "At nine.")],
+            text: String::new(),
+            label: None,
+            origin: Origin::Mapped,
+            document: None,
+            passage: None,
+            line: None,
+            status: RowStatus::Approved,
+            split: None,
+        };
+        assert_eq!(
+            Line::of(&row, RowFormat::Openai).written(),
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"When?\"},{\"role\":\"assistant\",\"content\":\"At nine.\"}]}\n"
+        );
+        assert_eq!(
+            Line::of(&row, RowFormat::Alpaca).written(),
+            "{\"instruction\":\"When?\",\"input\":\"\",\"output\":\"At nine.\"}\n"
+        );
+        let reading = Row { messages: vec![], text: "Ferries.".into(), ..row };
+        assert_eq!(Line::of(&reading, RowFormat::Openai).written(), "{\"text\":\"Ferries.\"}\n");
+    }
+}

@@ -1,0 +1,50 @@
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+
+/// The attributes of one element by their local names.
+pub(super) struct Element(Vec<(String, String)>);
+
+impl Element {
+    pub(super) fn of(start: &BytesStart) -> Self {
+        let mut attributes = start.attributes();
+        attributes.with_checks(false);
+        Self(
+            attributes
+                .flatten()
+                .map(|attribute| {
+                    let raw = attribute.value.as_ref();
+                    let value =
+                        quick_xml::escape::unescape(raw).map_or_else(|_| raw.to_owned(), std::borrow::Cow::into_owned);
+                    (attribute.key.local_name().as_ref().to_owned(), value)
+                })
+                .collect(),
+        )
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// All elements of one local name, wherever they stand. Ends at the first break in the XML.
+pub(super) fn elements<'a>(xml: &'a str, name: &'a str) -> impl Iterator<Item = Element> + 'a {
+    let mut reader = Reader::from_str(xml);
+    std::iter::from_fn(move || {
+        loop {
+            match reader.read_event() {
+                Ok(Event::Start(start) | Event::Empty(start)) if start.local_name().as_ref() == name => {
+                    return Some(Element::of(&start));
+                }
+                Ok(Event::Eof) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    })
+}
+
+/// What `&…;` stands for: one of the five names XML knows, or a number. Anything else stays as it is written, since
+/// entities that a document defines itself are not expanded.
+pub(super) fn reference(reference: &BytesRef) -> String {
+    let written = format!("&{};", &**reference);
+    quick_xml::escape::unescape(&written).map(std::borrow::Cow::into_owned).unwrap_or(written)
+}

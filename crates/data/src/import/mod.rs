@@ -1,0 +1,86 @@
+//! Foreign files in: what they hold, and what was wrong with them. Bad input is an issue, never an error.
+//!
+//! Each format is one file here. Text extraction from scanned pages (OCR) is not here; such files are named.
+
+mod decode;
+mod docx;
+mod format;
+mod json;
+mod list;
+mod markdown;
+mod paragraphs;
+mod pdf;
+mod read;
+mod sheet;
+mod table;
+mod watch;
+
+use hone_job::Job;
+
+use crate::{Content, Document, Issue};
+
+pub use format::Format;
+pub use list::{Listing, list};
+pub use read::{hash, read, read_bytes};
+
+/// Limits of reading one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// A larger file is not read, bytes.
+    pub max_bytes: u64,
+    /// A packed file that unpacks to more is not read, bytes.
+    pub max_unpacked: u64,
+    /// Nesting of elements or values beyond this is cut off.
+    pub max_depth: usize,
+    /// Further pages are left out.
+    pub max_pages: u32,
+    /// Reading a PDF stops between two pages after this long, seconds.
+    pub max_seconds: u64,
+    /// A PDF whose reader spends this long on one page is given up, seconds.
+    pub max_page_seconds: u64,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            max_bytes: 2 << 30,
+            max_unpacked: 256 << 20,
+            max_depth: 256,
+            max_pages: 20_000,
+            max_seconds: 600,
+            max_page_seconds: 20,
+        }
+    }
+}
+
+/// What reading one file gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadOutcome {
+    /// The document with its issues; absent when the file gave nothing.
+    pub document: Option<Document>,
+    /// What it holds.
+    pub content: Content,
+    /// Everything noticed, also when there is no document.
+    pub issues: Vec<Issue>,
+}
+
+/// What a format's reader gets.
+struct Input<'a> {
+    name: &'a str,
+    bytes: &'a [u8],
+    options: &'a ReadOptions,
+    job: &'a Job,
+}
+
+/// What a format's reader gives.
+struct Parsed {
+    content: Content,
+    pages: Option<u32>,
+    issues: Vec<Issue>,
+}
+
+impl Parsed {
+    fn nothing(issue: Issue) -> Self {
+        Self { content: Content::Nothing, pages: None, issues: vec![issue] }
+    }
+}

@@ -1,0 +1,251 @@
+//! Which rows are trained on, which measured during training, which kept for the exam.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::text::normalised;
+use crate::{Role, Row, Split};
+
+/// How much goes where.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SplitShares {
+    /// Share of all rows measured during training.
+    pub valid: f64,
+    /// Share of the conversations kept for the exam.
+    pub exam: f64,
+}
+
+impl Default for SplitShares {
+    fn default() -> Self {
+        Self { valid: 0.1, exam: 0.1 }
+    }
+}
+
+/// Assigns a part to each row; answers one per row, in order.
+///
+/// A row that has a part keeps it, and the rest of its group follows. Groups: rows of the same passage, and rows with
+/// the same question (or reading text) after normalising, never fall on both sides, unless the source put them there
+/// (then the `duplicates` rule flags it). Only groups with a conversation go to the exam; with fewer than 10
+/// conversations none does, from 10 on at least 2 rows do. With fewer than 10 rows none is put aside for validation,
+/// from 10 on at least one is. The order is drawn by `seed`: a group keeps its place in it when other rows come or go.
+pub fn assign(rows: &[Row], seed: u64, shares: SplitShares) -> Vec<Split> {
+    let groups = groups(rows);
+    let mut parts: Vec<Option<Split>> = vec![None; groups.len()];
+    for (group, part) in groups.iter().zip(&mut parts) {
+        // Where the given parts disagree, rows without one go to the strictest: what is in the exam is not trained on.
+        let given = |split| group.rows.iter().any(|row| rows[*row].split == Some(split));
+        *part = [Split::Exam, Split::Valid, Split::Train].into_iter().find(|split| given(*split));
+    }
+
+    let mut order: Vec<usize> = (0..groups.len()).filter(|group| parts[*group].is_none()).collect();
+    order.sort_by_cached_key(|group| draw(seed, &groups[*group].key));
+    let conversations = |group: usize| groups[group].rows.iter().filter(|row| is_conversation(&rows[**row])).count();
+
+    let all_questions: usize = (0..groups.len()).map(conversations).sum();
+    let questions = (target(all_questions, shares.exam, 2), &conversations as &dyn Fn(usize) -> usize);
+    fill(&mut parts, Split::Exam, questions, order.iter().copied());
+    let all =
+        (target(rows.len(), shares.valid, 1), &(|group: usize| groups[group].rows.len()) as &dyn Fn(usize) -> usize);
+    fill(&mut parts, Split::Valid, all, order.iter().rev().copied());
+
+    let mut splits = vec![Split::Train; rows.len()];
+    for (group, part) in groups.iter().zip(parts) {
+        for row in &group.rows {
+            splits[*row] = rows[*row].split.or(part).unwrap_or(Split::Train);
+        }
+    }
+    splits
+}
+
+/// Gives free groups to `split` until it holds `target`, as `size` counts. A group that would overshoot by more than
+/// half the target is passed over, so that one huge group does not eat everything.
+fn fill(
+    parts: &mut [Option<Split>],
+    split: Split,
+    (target, size): (usize, &dyn Fn(usize) -> usize),
+    order: impl Iterator<Item = usize>,
+) {
+    let mut held: usize = (0..parts.len()).filter(|group| parts[*group] == Some(split)).map(size).sum();
+    for group in order {
+        let more = size(group);
+        if held < target && more > 0 && parts[group].is_none() && held + more <= target + target.div_ceil(2) {
+            parts[group] = Some(split);
+            held += more;
+        }
+    }
+}
+
+fn target(count: usize, share: f64, least: usize) -> usize {
+    if count < 10 || share <= 0.0 { 0 } else { ((count as f64 * share).round() as usize).max(least) }
+}
+
+fn is_conversation(row: &Row) -> bool {
+    !row.messages.is_empty()
+}
+
+struct Group {
+    key: String,
+    rows: Vec<usize>,
+}
+
+/// Rows joined by a shared passage or a shared question, in order of their first row.
+fn groups(rows: &[Row]) -> Vec<Group> {
+    let mut parent: Vec<usize> = (0..rows.len()).collect();
+    let mut first_with: HashMap<String, usize> = HashMap::new();
+    let mut keys: Vec<String> = Vec::with_capacity(rows.len());
+    for (at, row) in rows.iter().enumerate() {
+        let question = question_key(row);
+        let passage =
+            row.document.as_ref().zip(row.passage).map(|(document, passage)| format!("p {document} {passage}"));
+        for key in passage.iter().chain([&question]) {
+            let first = *first_with.entry(key.clone()).or_insert(at);
+            let (a, b) = (root(&mut parent, first), root(&mut parent, at));
+            parent[a.max(b)] = a.min(b);
+        }
+        keys.push(question);
+    }
+    let mut groups: Vec<Group> = Vec::new();
+    let mut of_root: HashMap<usize, usize> = HashMap::new();
+    for (at, key) in keys.iter().enumerate() {
+        let root = root(&mut parent, at);
+        let group = *of_root.entry(root).or_insert_with(|| {
+            groups.push(Group { key: key.clone(), rows: Vec::new() });
+            groups.len() - 1
+        });
+        groups[group].rows.push(at);
+    }
+    groups
+}
+
+fn root(parent: &mut [usize], mut at: usize) -> usize {
+    while parent[at] != at {
+        parent[at] = parent[parent[at]];
+        at = parent[at];
+    }
+    at
+}
+
+/// The text by which rows count as asking the same: the first thing the person says, else the reading text.
+pub(crate) fn question_key(row: &Row) -> String {
+    let asked = row.messages.iter().find(|message| message.role == Role::User).or(row.messages.first());
+    asked.map_or_else(|| format!("t {}", normalised(&row.text)), |asked| format!("q {}", normalised(&asked.content)))
+}
+
+fn draw(seed: u64, key: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(seed.to_le_bytes());
+    hash.update(key.as_bytes());
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Message, Origin, RowStatus};
+
+    fn row(question: &str, passage: Option<u32>) -> Row {
+        let message = |role, content: &str| Message { role, content: content.into() };
+        let reading = question.is_empty();
+        Row {
+            id: 0,
+            messages: if reading { vec![] } else { vec![message(Role::User, question), message(Role::Assistant, "x")] },
+            text: if reading { format!("text {passage:?}") } else { String::new() },
+            label: None,
+            origin: Origin::Mapped,
+            document: Some("d".into()),
+            passage,
+            line: None,
+            status: RowStatus::Approved,
+            split: None,
+        }
+    }
+
+    fn counts(splits: &[Split]) -> (usize, usize, usize) {
+        let count = |split| splits.iter().filter(|s| **s == split).count();
+        (count(Split::Train), count(Split::Valid), count(Split::Exam))
+    }
+
+    #[test]
+    fn a_tenth_is_for_validation_and_a_tenth_of_the_questions_for_the_exam() {
+        let rows: Vec<Row> = (0..200).map(|n| row(&format!("Question {n}?"), None)).collect();
+        assert_eq!(counts(&assign(&rows, 7, SplitShares::default())), (160, 20, 20));
+    }
+
+    #[test]
+    fn reading_rows_never_go_to_the_exam() {
+        let rows: Vec<Row> = (0..100).map(|n| row("", Some(n))).collect();
+        assert_eq!(counts(&assign(&rows, 7, SplitShares::default())), (90, 10, 0));
+    }
+
+    #[test]
+    fn a_handful_of_rows_is_all_trained_on_and_twenty_give_a_small_exam() {
+        let rows: Vec<Row> = (0..20).map(|n| row(&format!("Q{n}"), None)).collect();
+        assert_eq!(counts(&assign(&rows[..9], 1, SplitShares::default())), (9, 0, 0));
+        assert_eq!(counts(&assign(&rows, 1, SplitShares::default())), (16, 2, 2));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_parts_and_another_seed_others() {
+        let rows: Vec<Row> = (0..100).map(|n| row(&format!("Q{n}"), None)).collect();
+        let shares = SplitShares::default();
+        assert_eq!(assign(&rows, 3, shares), assign(&rows, 3, shares));
+        assert_ne!(assign(&rows, 3, shares), assign(&rows, 4, shares));
+    }
+
+    #[test]
+    fn a_given_part_is_kept_and_pulls_its_group_along() {
+        let mut rows: Vec<Row> = (0..30).map(|n| row(&format!("Q{n}"), None)).collect();
+        rows.push(row("q5!", None));
+        rows[5].split = Some(Split::Exam);
+        let splits = assign(&rows, 1, SplitShares::default());
+        assert_eq!((splits[5], splits[30]), (Split::Exam, Split::Exam));
+    }
+
+    #[test]
+    fn a_row_keeps_the_part_its_source_gave_it() {
+        let mut rows: Vec<Row> = (0..4).map(|_| row("the same?", None)).collect();
+        rows[0].split = Some(Split::Train);
+        rows[1].split = Some(Split::Exam);
+        rows[2].split = Some(Split::Valid);
+        let splits = assign(&rows, 1, SplitShares::default());
+        assert_eq!(splits, [Split::Train, Split::Exam, Split::Valid, Split::Exam]);
+    }
+
+    #[test]
+    fn questions_and_reading_row_of_one_passage_go_to_the_exam_together() {
+        let rows: Vec<Row> =
+            (0..30).flat_map(|n| [row("", Some(n)), row(&format!("Question {n}?"), Some(n))]).collect();
+        let splits = assign(&rows, 5, SplitShares::default());
+        assert!(splits.chunks(2).all(|pair| pair[0] == pair[1]));
+        assert_eq!(counts(&splits).2, 6, "three questions and their passages");
+    }
+
+    proptest! {
+        #[test]
+        fn no_group_falls_on_both_sides_and_every_row_has_a_part(
+            spec in prop::collection::vec((0u8..40, prop::option::of(0u32..20), 0u8..12), 0..120), seed in any::<u64>(),
+        ) {
+            let rows: Vec<Row> = spec.iter().map(|(question, passage, given)| {
+                let mut row = row(&if *question < 8 { String::new() } else { format!("Q {question}?") }, *passage);
+                row.split = (*given == 0).then_some(Split::Exam);
+                row
+            }).collect();
+            let splits = assign(&rows, seed, SplitShares::default());
+            prop_assert_eq!(splits.len(), rows.len());
+            let mut by_passage: HashMap<u32, HashSet<Split>> = HashMap::new();
+            let mut by_question: HashMap<String, HashSet<Split>> = HashMap::new();
+            for (row, split) in rows.iter().zip(&splits) {
+                if let Some(passage) = row.passage { by_passage.entry(passage).or_default().insert(*split); }
+                by_question.entry(question_key(row)).or_default().insert(*split);
+                if row.split == Some(Split::Exam) { prop_assert_eq!(*split, Split::Exam); }
+            }
+            prop_assert!(by_passage.values().all(|splits| splits.len() == 1));
+            prop_assert!(by_question.values().all(|splits| splits.len() == 1));
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! One decoder layer, forward and backward by hand.
+//!
+//! ```text
+//! x1 = x  + norm(attention(rope(norm(q)), rope(norm(k)), v) · Wo)     q, k, v = norm(x) · Wqkv
+//! y  = x1 + norm(glu(gate, up) · Wdown)                               gate, up = norm(x1) · Wgate_up
+//! ```
+//!
+//! The norms on queries, keys and on the two branches' outputs are there in some families only, and so is a bias on q, k, v.
+//!
+//! The backward pass recomputes the norms, the rotation, the activation and the attention probabilities from what was
+//! saved, and adds the adapters' gradients into one flat buffer.
+
+use rayon::prelude::*;
+
+use crate::config::DecoderConfig;
+use crate::error::Result;
+use crate::lora::{Adapter, TargetModule};
+use crate::ops::{self, AttentionShape, Linear, LinearSaved, LoraGroup, LoraPiece, RopeTable};
+use crate::pool::{Buffer, Pool};
+use crate::weights::{Frozen, LayerWeights, Rows};
+
+/// Token rows per parallel task.
+const ROWS: usize = 16;
+
+/// One layer at work on packed sequences.
+pub(crate) struct Block<'p, 'a> {
+    pub(crate) pool: &'p Pool,
+    pub(crate) config: &'p DecoderConfig,
+    pub(crate) index: usize,
+    pub(crate) weights: &'p LayerWeights,
+    pub(crate) adapter: Option<&'a Adapter>,
+    /// `None` drops nothing.
+    pub(crate) dropout_seed: Option<u64>,
+    pub(crate) rope: &'a RopeTable,
+    /// First rows of the sequences.
+    pub(crate) starts: &'a [usize],
+    /// Position of every row within its sequence.
+    pub(crate) positions: &'a [usize],
+}
+
+/// What the backward pass of a layer needs, `[tokens, …]` each.
+pub(crate) struct Saved<'p> {
+    x: Buffer<'p>,
+    projected: Projected<'p>,
+    attended: Buffer<'p>,
+    log_sums: Buffer<'p>,
+    finished: Finished<'p>,
+}
+
+/// The stacked projections before norm and rotation.
+pub(crate) struct Projected<'p> {
+    qkv: Buffer<'p>,
+    lora: LinearSaved<'p>,
+}
+
+/// What comes after attention.
+struct Finished<'p> {
+    output: Buffer<'p>,
+    output_lora: LinearSaved<'p>,
+    middle: Buffer<'p>,
+    gate_up: Buffer<'p>,
+    gate_up_lora: LinearSaved<'p>,
+    down: Buffer<'p>,
+    down_lora: LinearSaved<'p>,
+}
+
+const OUTPUT: &[TargetModule] = &[TargetModule::OProj];
+const DOWN: &[TargetModule] = &[TargetModule::DownProj];
+
+impl<'p, 'a> Block<'p, 'a> {
+    /// The layer's output and what its backward pass needs; `x` is `[tokens, hidden]`.
+    pub(crate) fn forward(&self, x: Buffer<'p>) -> Result<(Buffer<'p>, Saved<'p>)> {
+        let tokens = self.positions.len();
+        let projected = self.project(&x)?;
+        let rotated = self.rotated(&projected);
+        let mut attended = self.pool.take(tokens * self.config.query_size());
+        let mut log_sums = self.pool.take(tokens * self.config.heads);
+        ops::attention_forward(self.pool, &self.attention(), &rotated, self.starts, &mut attended, &mut log_sums);
+        drop(rotated);
+        let (y, finished) = self.finish(&x, &attended)?;
+        Ok((y, Saved { x, projected, attended, log_sums, finished }))
+    }
+
+    /// Sizes of this layer's attention.
+    pub(crate) fn attention(&self) -> AttentionShape {
+        AttentionShape {
+            heads: self.config.heads,
+            kv_heads: self.config.kv_heads,
+            head_size: self.config.head_size,
+            scale: self.config.attention_scale,
+            softcap: self.config.attention_softcap,
+            window: self.config.layers[self.index].window,
+        }
+    }
+
+    /// Queries, keys and values of `x`.
+    pub(crate) fn project(&self, x: &[f32]) -> Result<Projected<'p>> {
+        let normed = self.norm(x, &self.weights.attention_norm);
+        let weight = self.weights.qkv.all(self.pool)?;
+        let mut qkv = self.pool.take(self.positions.len() * self.config.qkv_size());
+        let lora = self.qkv(&weight).forward(self.pool, &normed, &mut qkv);
+        Ok(Projected { qkv, lora })
+    }
+
+    /// Queries and keys normed and turned to their positions, values as they are: `[tokens, qkv]`.
+    pub(crate) fn rotated(&self, projected: &Projected<'_>) -> Buffer<'p> {
+        let (width, size) = (self.config.qkv_size(), self.config.head_size);
+        let mut rotated = self.pool.take(projected.qkv.len());
+        let tasks = rotated.par_chunks_mut(ROWS * width).zip(projected.qkv.par_chunks(ROWS * width));
+        tasks.zip(self.positions.par_chunks(ROWS)).for_each(|((to, from), positions)| {
+            let rows = to.chunks_exact_mut(width).zip(from.chunks_exact(width));
+            for ((to, from), position) in rows.zip(positions) {
+                for (head, (to, from)) in to.chunks_exact_mut(size).zip(from.chunks_exact(size)).enumerate() {
+                    match self.head_norm(head) {
+                        Some(weight) => ops::rms_row(from, weight, self.config.norm_epsilon, to),
+                        None => to.copy_from_slice(from),
+                    }
+                    if self.is_rotated(head) {
+                        ops::rotate(to, self.rope.at(*position), false);
+                    }
+                }
+            }
+        });
+        rotated
+    }
+
+    /// The backward pass of [`Block::rotated`], in place.
+    fn rotated_backward(&self, projected: &Projected<'_>, gradient: &mut [f32]) {
+        let (width, size) = (self.config.qkv_size(), self.config.head_size);
+        let tasks = gradient.par_chunks_mut(ROWS * width).zip(projected.qkv.par_chunks(ROWS * width));
+        tasks.zip(self.positions.par_chunks(ROWS)).for_each(|((gradient, x), positions)| {
+            let rows = gradient.chunks_exact_mut(width).zip(x.chunks_exact(width));
+            for ((gradient, x), position) in rows.zip(positions) {
+                for (head, (gradient, x)) in gradient.chunks_exact_mut(size).zip(x.chunks_exact(size)).enumerate() {
+                    if self.is_rotated(head) {
+                        ops::rotate(gradient, self.rope.at(*position), true);
+                    }
+                    if let Some(weight) = self.head_norm(head) {
+                        ops::rms_row_backward(gradient, x, weight, self.config.norm_epsilon);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Whether a head of the stack knows its position: queries and keys do, values do not.
+    fn is_rotated(&self, head: usize) -> bool {
+        head < self.config.heads + self.config.kv_heads
+    }
+
+    /// The norm of a head of the stack: queries, keys, and none for values.
+    fn head_norm(&self, head: usize) -> Option<&[f32]> {
+        if head < self.config.heads {
+            self.weights.query_norm.as_deref()
+        } else if self.is_rotated(head) {
+            self.weights.key_norm.as_deref()
+        } else {
+            None
+        }
+    }
+
+    /// Everything after attention, for rows that need no backward pass.
+    pub(crate) fn finished(&self, x: &[f32], attended: &[f32]) -> Result<Buffer<'p>> {
+        Ok(self.finish(x, attended)?.0)
+    }
+
+    fn finish(&self, x: &[f32], attended: &[f32]) -> Result<(Buffer<'p>, Finished<'p>)> {
+        let (pool, eps, width) = (self.pool, self.config.norm_epsilon, self.config.feed_forward_size);
+        let tokens = x.len() / self.config.hidden_size;
+
+        let mut output = pool.take(x.len());
+        let weight = self.weights.output.all(pool)?;
+        let output_lora = self.linear(&self.weights.output, &weight, OUTPUT).forward(pool, attended, &mut output);
+        drop(weight);
+        let mut middle = pool.take(x.len());
+        middle.copy_from_slice(x);
+        join(&output, self.weights.post_attention_norm.as_deref(), eps, &mut middle);
+
+        let normed = self.norm(&middle, &self.weights.feed_forward_norm);
+        let mut gate_up = pool.take(tokens * 2 * width);
+        let weight = self.weights.gate_up.all(pool)?;
+        let gate_up_lora = self.gate_up(&weight).forward(pool, &normed, &mut gate_up);
+        drop((weight, normed));
+        let mut active = pool.take(tokens * width);
+        ops::glu_forward(self.config.activation, &gate_up, width, &mut active);
+        let mut down = pool.take(x.len());
+        let weight = self.weights.down.all(pool)?;
+        let down_lora = self.linear(&self.weights.down, &weight, DOWN).forward(pool, &active, &mut down);
+        drop((weight, active));
+        let mut y = pool.take(x.len());
+        y.copy_from_slice(&middle);
+        join(&down, self.weights.post_feed_forward_norm.as_deref(), eps, &mut y);
+        Ok((y, Finished { output, output_lora, middle, gate_up, gate_up_lora, down, down_lora }))
+    }
+
+    /// Turns `dy`, the gradient with respect to the layer's output, into the one with respect to its input, and adds the
+    /// adapters' gradients to `grads`. With `input_needed` false (the lowest layer) `dy` is left unspecified.
+    pub(crate) fn backward(
+        &self,
+        saved: Saved<'_>,
+        dy: &mut [f32],
+        grads: &mut [f32],
+        input_needed: bool,
+    ) -> Result<()> {
+        let (pool, eps, width) = (self.pool, self.config.norm_epsilon, self.config.feed_forward_size);
+        let Saved { x, projected, attended, log_sums, finished } = saved;
+        let Finished { output, output_lora, middle, mut gate_up, gate_up_lora, down, down_lora } = finished;
+        let tokens = self.positions.len();
+        let mut branch = pool.take(dy.len());
+
+        // Feed-forward branch.
+        branch.copy_from_slice(dy);
+        if let Some(norm) = &self.weights.post_feed_forward_norm {
+            ops::rms_backward(&mut branch, &down, norm, eps);
+        }
+        drop(down);
+        let mut active = pool.take(tokens * width);
+        ops::glu_forward(self.config.activation, &gate_up, width, &mut active);
+        let mut d_active = pool.take(tokens * width);
+        let weight = self.weights.down.all(pool)?;
+        let linear = self.linear(&self.weights.down, &weight, DOWN);
+        linear.backward(pool, &active, &down_lora, &branch, grads, Some(&mut d_active));
+        drop((weight, active, down_lora));
+        ops::glu_backward(self.config.activation, &d_active, width, &mut gate_up);
+        drop(d_active);
+        let normed = self.norm(&middle, &self.weights.feed_forward_norm);
+        let weight = self.weights.gate_up.all(pool)?;
+        let linear = self.gate_up(&weight);
+        linear.backward(pool, &normed, &gate_up_lora, &gate_up, grads, Some(&mut branch));
+        drop((weight, normed, gate_up, gate_up_lora));
+        ops::rms_backward_add(&mut branch, &middle, &self.weights.feed_forward_norm, eps, dy);
+        drop(middle);
+
+        // Attention branch.
+        branch.copy_from_slice(dy);
+        if let Some(norm) = &self.weights.post_attention_norm {
+            ops::rms_backward(&mut branch, &output, norm, eps);
+        }
+        drop(output);
+        let mut d_attended = pool.take(attended.len());
+        let weight = self.weights.output.all(pool)?;
+        let linear = self.linear(&self.weights.output, &weight, OUTPUT);
+        linear.backward(pool, &attended, &output_lora, &branch, grads, Some(&mut d_attended));
+        drop((weight, output_lora));
+        let rotated = self.rotated(&projected);
+        let mut d_qkv = pool.take(rotated.len());
+        let forward = (&*attended, &*log_sums);
+        ops::attention_backward(pool, &self.attention(), &rotated, self.starts, forward, &d_attended, &mut d_qkv);
+        drop((rotated, d_attended, attended, log_sums));
+        self.rotated_backward(&projected, &mut d_qkv);
+        let normed = self.norm(&x, &self.weights.attention_norm);
+        let weight = self.weights.qkv.all(pool)?;
+        let linear = self.qkv(&weight);
+        let d_normed = input_needed.then_some(&mut *branch);
+        linear.backward(pool, &normed, &projected.lora, &d_qkv, grads, d_normed);
+        if input_needed {
+            ops::rms_backward_add(&mut branch, &x, &self.weights.attention_norm, eps, dy);
+        }
+        Ok(())
+    }
+
+    fn norm(&self, x: &[f32], weight: &[f32]) -> Buffer<'p> {
+        let mut y = self.pool.take(x.len());
+        ops::rms_forward(x, weight, self.config.norm_epsilon, &mut y);
+        y
+    }
+
+    fn qkv<'w>(&self, weight: &'w Rows<'_>) -> Linear<'w>
+    where
+        'a: 'w,
+        'p: 'w,
+    {
+        let stack = self.linear(&self.weights.qkv, weight, TargetModule::qkv(self.config));
+        Linear { bias: self.weights.qkv_bias.as_deref(), ..stack }
+    }
+
+    fn gate_up<'w>(&self, weight: &'w Rows<'_>) -> Linear<'w>
+    where
+        'a: 'w,
+    {
+        self.linear(&self.weights.gate_up, weight, TargetModule::gate_up(self.config))
+    }
+
+    /// A stack of projections with the adapters that lie on them.
+    fn linear<'w>(&self, frozen: &Frozen, weight: &'w Rows<'_>, modules: &[TargetModule]) -> Linear<'w>
+    where
+        'a: 'w,
+    {
+        Linear { weight, out: frozen.row_count(), input: frozen.columns(), bias: None, lora: self.lora(modules) }
+    }
+
+    fn lora(&self, modules: &[TargetModule]) -> Option<LoraGroup<'a>> {
+        let adapter = self.adapter?;
+        let mut column = 0;
+        let mut pieces = Vec::new();
+        for &module in modules {
+            let out = module.shape(self.config)[0];
+            if let Some(slot) = adapter.slot(self.index, module) {
+                let dropout_seed = self.dropout_seed.map(|seed| {
+                    // One unrelated sequence of masks per projection.
+                    ops::mix(seed ^ ops::mix((self.index * TargetModule::ALL.len() + module as usize) as u64 + 1))
+                });
+                pieces.push(LoraPiece { column, out, a: slot.a.clone(), b: slot.b.clone(), dropout_seed });
+            }
+            column += out;
+        }
+        let config = adapter.config();
+        (!pieces.is_empty()).then(|| LoraGroup {
+            params: adapter.params(),
+            rank: config.rank,
+            scaling: config.scaling(),
+            dropout: config.dropout,
+            pieces,
+        })
+    }
+}
+
+/// Adds a branch to the residual stream, normed where the family norms it.
+fn join(branch: &[f32], norm: Option<&[f32]>, eps: f32, sum: &mut [f32]) {
+    match norm {
+        Some(norm) => ops::rms_forward_add(branch, norm, eps, sum),
+        None => ops::add(sum, branch),
+    }
+}

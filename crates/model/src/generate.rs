@@ -1,0 +1,272 @@
+//! Generation with a key-value cache, several prompts at a time.
+//!
+//! Prompts are read packed; then each step runs every live prompt's newest token through the layers together, so that the
+//! weights are read once for all of them.
+
+use std::ops::ControlFlow;
+
+use candle_core::{Device, Tensor};
+use candle_transformers::generation::{LogitsProcessor, Sampling};
+use rayon::prelude::*;
+
+use crate::batch::{check_ids, positions};
+use crate::decoder::{Decoder, Pass, Ropes};
+use crate::error::{ModelError, Result};
+use crate::lora::Adapter;
+use crate::ops;
+
+/// Prompt tokens that are read in one pass.
+const PREFILL_TOKENS: usize = 2048;
+
+/// How to continue prompts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerateOptions {
+    /// Most tokens to write per prompt.
+    pub max_tokens: usize,
+    /// 0 takes the likeliest token every time; higher values vary more.
+    pub temperature: f64,
+    /// Choose among this many likeliest tokens only.
+    pub top_k: Option<usize>,
+    /// Choose among the likeliest tokens that together reach this probability only.
+    pub top_p: Option<f64>,
+    /// The same seed writes the same text; every prompt of a call draws its own sequence from it.
+    pub seed: u64,
+    /// Tokens that end the text; they are not part of it.
+    pub stop_ids: Vec<u32>,
+    /// Longest prompt and text together, tokens; `None` takes the model's own limit.
+    pub context: Option<usize>,
+}
+
+impl Default for GenerateOptions {
+    fn default() -> Self {
+        Self {
+            max_tokens: 256,
+            temperature: 0.0,
+            top_k: None,
+            top_p: None,
+            seed: 0,
+            stop_ids: Vec::new(),
+            context: None,
+        }
+    }
+}
+
+/// One prompt being continued.
+struct Live {
+    prompt: usize,
+    /// Per layer, `[positions, kv]`.
+    keys: Vec<Vec<f32>>,
+    values: Vec<Vec<f32>>,
+    sampler: Option<LogitsProcessor>,
+    /// The token to feed next, and its position.
+    last: u32,
+    position: usize,
+}
+
+impl Decoder {
+    /// Continues each prompt until a stop token, `max_tokens`, or the end of the context.
+    ///
+    /// `on_token` hears of every token as it is written, with its prompt's index; breaking stops all prompts at once and
+    /// returns what was written.
+    ///
+    /// # Errors
+    /// [`ModelError::ContextFull`] for a prompt that leaves no room, [`ModelError::TokenOutOfRange`], [`ModelError::AdapterMismatch`].
+    pub fn generate(
+        &self,
+        adapter: Option<&Adapter>,
+        prompts: &[Vec<u32>],
+        options: &GenerateOptions,
+        on_token: &mut dyn FnMut(usize, u32) -> ControlFlow<()>,
+    ) -> Result<Vec<Vec<u32>>> {
+        let config = self.config();
+        let context = options.context.unwrap_or(config.context_length).min(config.context_length);
+        if let Some(adapter) = adapter {
+            adapter.check_fits(config)?;
+        }
+        for prompt in prompts {
+            check_ids(prompt, config)?;
+            if prompt.len() >= context {
+                return Err(ModelError::ContextFull { tokens: prompt.len(), context });
+            }
+        }
+        let mut written = vec![Vec::new(); prompts.len()];
+        if options.max_tokens == 0 {
+            return Ok(written);
+        }
+        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        let ropes = Ropes::new(config, context.min(longest + options.max_tokens));
+
+        let vocabulary = config.vocabulary_size;
+        let mut live = Vec::new();
+        for group in groups(prompts) {
+            let (mut opened, hidden) = self.read_prompts(adapter, prompts, &group, options, &ropes)?;
+            let mut logits = vec![0.0; opened.len() * vocabulary];
+            self.logits_of(&hidden, &mut logits)?;
+            let mut choices = Vec::new();
+            for (prompt, logits) in opened.iter_mut().zip(logits.chunks_exact(vocabulary)) {
+                choices.push(choose(prompt.sampler.as_mut(), logits)?);
+            }
+            live.extend(opened.into_iter().zip(choices));
+        }
+        loop {
+            // Take in the choices; those that end leave.
+            let mut going = Vec::new();
+            for (mut prompt, id) in live {
+                if options.stop_ids.contains(&id) {
+                    continue;
+                }
+                written[prompt.prompt].push(id);
+                if on_token(prompt.prompt, id).is_break() {
+                    return Ok(written);
+                }
+                prompt.last = id;
+                if written[prompt.prompt].len() < options.max_tokens && prompt.position + 1 < context {
+                    going.push(prompt);
+                }
+            }
+            if going.is_empty() {
+                return Ok(written);
+            }
+            let logits = self.advance(adapter, &mut going, &ropes)?;
+            let mut choices = Vec::new();
+            for (prompt, logits) in going.iter_mut().zip(logits.chunks_exact(vocabulary)) {
+                choices.push(choose(prompt.sampler.as_mut(), logits)?);
+            }
+            live = going.into_iter().zip(choices).collect();
+        }
+    }
+
+    /// Runs a group of prompts through the layers; gives their caches and the last hidden row of each.
+    fn read_prompts(
+        &self,
+        adapter: Option<&Adapter>,
+        prompts: &[Vec<u32>],
+        group: &[usize],
+        options: &GenerateOptions,
+        ropes: &Ropes,
+    ) -> Result<(Vec<Live>, Vec<f32>)> {
+        let config = self.config();
+        let mut ids = Vec::new();
+        let mut starts = Vec::new();
+        for &prompt in group {
+            starts.push(ids.len());
+            ids.extend(&prompts[prompt]);
+        }
+        let positions = positions(&starts, ids.len());
+        let pass = Pass { adapter, dropout_seed: None, starts: &starts, positions: &positions, ropes };
+        let mut opened: Vec<Live> = group
+            .iter()
+            .map(|&prompt| Live {
+                prompt,
+                keys: Vec::new(),
+                values: Vec::new(),
+                sampler: sampler(options, prompt),
+                last: 0,
+                position: prompts[prompt].len(),
+            })
+            .collect();
+        let ends: Vec<usize> = starts.iter().skip(1).copied().chain([ids.len()]).collect();
+        let mut x = self.embed(&ids)?;
+        for layer in 0..config.layers.len() {
+            let block = self.block(layer, &pass);
+            let rotated = block.rotated(&block.project(&x)?);
+            for ((live, start), end) in opened.iter_mut().zip(&starts).zip(&ends) {
+                let rows = rotated[start * config.qkv_size()..end * config.qkv_size()].chunks_exact(config.qkv_size());
+                let (mut keys, mut values) = (Vec::new(), Vec::new());
+                for row in rows {
+                    let (key, value) = row[config.query_size()..].split_at(config.kv_size());
+                    keys.extend_from_slice(key);
+                    values.extend_from_slice(value);
+                }
+                live.keys.push(keys);
+                live.values.push(values);
+            }
+            let mut attended = self.pool().take(ids.len() * config.query_size());
+            let mut log_sums = self.pool().take(ids.len() * config.heads);
+            let shape = block.attention();
+            ops::attention_forward(self.pool(), &shape, &rotated, &starts, &mut attended, &mut log_sums);
+            drop(rotated);
+            x = block.finished(&x, &attended)?;
+        }
+        let width = config.hidden_size;
+        let last_rows = ends.iter().flat_map(|end| x[(end - 1) * width..end * width].iter().copied()).collect();
+        Ok((opened, last_rows))
+    }
+
+    /// One more token for every live prompt: logits `[prompts, vocabulary]`.
+    fn advance(&self, adapter: Option<&Adapter>, live: &mut [Live], ropes: &Ropes) -> Result<Vec<f32>> {
+        let config = self.config();
+        let ids: Vec<u32> = live.iter().map(|prompt| prompt.last).collect();
+        let positions: Vec<usize> = live.iter().map(|prompt| prompt.position).collect();
+        let starts: Vec<usize> = (0..live.len()).collect();
+        let pass = Pass { adapter, dropout_seed: None, starts: &starts, positions: &positions, ropes };
+        let mut x = self.embed(&ids)?;
+        for layer in 0..config.layers.len() {
+            let block = self.block(layer, &pass);
+            let rotated = block.rotated(&block.project(&x)?);
+            let mut attended = self.pool().take(live.len() * config.query_size());
+            let shape = block.attention();
+            let rows = attended.par_chunks_mut(config.query_size()).zip(rotated.par_chunks(config.qkv_size()));
+            live.par_iter_mut().zip(rows).for_each(|(prompt, (attended, row))| {
+                let (query, key_value) = row.split_at(config.query_size());
+                let (key, value) = key_value.split_at(config.kv_size());
+                prompt.keys[layer].extend_from_slice(key);
+                prompt.values[layer].extend_from_slice(value);
+                let (keys, values) = (&prompt.keys[layer], &prompt.values[layer]);
+                ops::attend_cached(self.pool(), &shape, query, keys, values, attended);
+            });
+            x = block.finished(&x, &attended)?;
+        }
+        for prompt in live.iter_mut() {
+            prompt.position += 1;
+        }
+        let mut logits = vec![0.0; live.len() * config.vocabulary_size];
+        self.logits_of(&x, &mut logits)?;
+        Ok(logits)
+    }
+}
+
+/// Prompts in groups that fit one pass; empty prompts continue nothing.
+fn groups(prompts: &[Vec<u32>]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut tokens = usize::MAX;
+    for (index, prompt) in prompts.iter().enumerate().filter(|(_, prompt)| !prompt.is_empty()) {
+        if tokens.saturating_add(prompt.len()) > PREFILL_TOKENS {
+            groups.push(Vec::new());
+            tokens = 0;
+        }
+        tokens += prompt.len();
+        if let Some(group) = groups.last_mut() {
+            group.push(index);
+        }
+    }
+    groups
+}
+
+fn sampler(options: &GenerateOptions, prompt: usize) -> Option<LogitsProcessor> {
+    let temperature = options.temperature;
+    if temperature <= 0.0 {
+        return None;
+    }
+    let sampling = match (options.top_k, options.top_p) {
+        (None, None) => Sampling::All { temperature },
+        (Some(k), None) => Sampling::TopK { k, temperature },
+        (None, Some(p)) => Sampling::TopP { p, temperature },
+        (Some(k), Some(p)) => Sampling::TopKThenTopP { k, p, temperature },
+    };
+    Some(LogitsProcessor::from_sampling(options.seed.wrapping_add(prompt as u64), sampling))
+}
+
+/// The next token: drawn, or without a sampler the likeliest (the first of equals).
+fn choose(sampler: Option<&mut LogitsProcessor>, logits: &[f32]) -> Result<u32> {
+    if let Some(sampler) = sampler {
+        return Ok(sampler.sample(&Tensor::from_slice(logits, logits.len(), &Device::Cpu)?)?);
+    }
+    let mut best = 0;
+    for (id, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = id;
+        }
+    }
+    Ok(best as u32)
+}

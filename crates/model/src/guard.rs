@@ -1,0 +1,37 @@
+//! A check that training would reach every part of an adapter.
+
+use crate::batch::Batch;
+use crate::decoder::{Decoder, StepOptions};
+use crate::error::{ModelError, Result};
+use crate::lora::{Adapter, LoraConfig, LoraPart};
+
+/// Runs one tiny backward pass and makes sure that every tensor of the adapter gets a gradient that is not zero.
+///
+/// `B` is filled for it, because with `B` at zero, as training starts, the gradients of `A` are zero by right.
+///
+/// # Errors
+/// [`ModelError::NoGradient`] naming the first tensor that would not learn.
+pub fn prove_gradients(decoder: &Decoder, lora: &LoraConfig) -> Result<()> {
+    let mut adapter = Adapter::new(decoder.config(), lora, 1)?;
+    let tensors = adapter.tensors().to_vec();
+    for tensor in tensors.iter().filter(|tensor| tensor.part == LoraPart::B) {
+        for (index, value) in adapter.params_mut()[tensor.range.clone()].iter_mut().enumerate() {
+            *value = if index % 3 == 0 { 0.02 } else { -0.01 };
+        }
+    }
+    let vocabulary = decoder.config().vocabulary_size;
+    let ids: Vec<u32> = (0..8).map(|index| ((index * 37 + 5) % vocabulary) as u32).collect();
+    let labels: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
+    let mut batch = Batch::default();
+    batch.push(&ids, &labels);
+    let mut grads = vec![0.0; adapter.params().len()];
+    let scale = 1.0 / batch.trained_tokens() as f32;
+    decoder.loss_and_gradients(&adapter, &batch, scale, &StepOptions::default(), &mut grads)?;
+    for tensor in tensors {
+        let square: f64 = grads[tensor.range].iter().map(|value| f64::from(*value).powi(2)).sum();
+        if !square.is_finite() || square == 0.0 {
+            return Err(ModelError::NoGradient { tensor: tensor.name });
+        }
+    }
+    Ok(())
+}

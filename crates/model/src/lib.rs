@@ -1,0 +1,37 @@
+//! Base models: their files, their tokenizer and chat template, their layers, adapters, and generation.
+
+pub mod arch;
+mod batch;
+mod block;
+pub mod chat;
+pub mod config;
+mod decoder;
+pub mod error;
+pub mod fetch;
+mod generate;
+pub mod gguf;
+mod guard;
+pub mod lora;
+mod memory;
+mod ops;
+mod pool;
+pub mod source;
+#[cfg(test)]
+mod testing;
+mod threads;
+pub mod tokenizer;
+pub mod weights;
+
+pub use error::{ModelError, Result};
+
+pub use batch::{Batch, LossSum};
+pub use chat::{ChatFormat, ChatMessage, Encoded};
+pub use config::DecoderConfig;
+pub use decoder::{Decoder, StepOptions};
+pub use generate::GenerateOptions;
+pub use guard::prove_gradients;
+pub use lora::{Adapter, LoraConfig, TargetModule};
+pub use memory::{MemoryNeeds, StepShape, memory_estimate};
+pub use threads::{threads, use_threads};
+pub use tokenizer::Tokenizer;
+pub use weights::WeightStorage;

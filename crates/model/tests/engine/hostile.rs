@@ -1,0 +1,95 @@
+//! Files that lie about themselves: an error that names the place, never a panic or an allocation beyond what the file holds.
+
+use std::path::{Path, PathBuf};
+
+use hone_job::Job;
+use hone_model::gguf::GgufFile;
+use hone_model::{Decoder, Tokenizer};
+
+const FAMILIES: [&str; 8] = ["llama3", "smollm2", "mistral", "qwen2", "qwen3", "gemma2", "phi4-mini", "phi3"];
+
+fn bytes_of(family: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/parity/golden/families/{family}.gguf"));
+    hone_job::fs::read(&path).unwrap()
+}
+
+/// Everything that reads a model file before a training does.
+fn load(bytes: &[u8]) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("model.gguf");
+    hone_job::fs::write_atomic(&path, bytes).unwrap();
+    let file = GgufFile::open(&path).map_err(|error| error.to_string())?;
+    let decoder = Decoder::load(&file, &Job::silent()).map_err(|error| error.to_string())?;
+    let tokenizer = Tokenizer::from_gguf(&file).map_err(|error| error.to_string())?;
+    let ids = tokenizer.encode("The ferry leaves at 7.").map_err(|error| error.to_string())?;
+    decoder.logits(None, &ids).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Puts another number where a key of 32 bits has its value.
+fn with_number(family: &str, key: &str, value: u32) -> Vec<u8> {
+    let mut bytes = bytes_of(family);
+    let at = bytes.windows(key.len()).position(|window| window == key.as_bytes()).unwrap() + key.len();
+    assert_eq!(bytes[at..at + 4], 4u32.to_le_bytes(), "`{key}` is a u32");
+    bytes[at + 4..at + 8].copy_from_slice(&value.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn sizes_that_the_tensors_do_not_bear_out_are_refused_by_key_or_tensor() {
+    for (family, key, values) in [
+        ("llama3", "llama.block_count", [0, 4, u32::MAX]),
+        ("llama3", "llama.embedding_length", [0, 65, u32::MAX]),
+        ("llama3", "llama.feed_forward_length", [0, 95, u32::MAX]),
+        ("llama3", "llama.attention.head_count", [0, 7, u32::MAX]),
+        ("llama3", "llama.attention.head_count_kv", [0, 3, u32::MAX]),
+        ("llama3", "llama.rope.dimension_count", [0, 15, u32::MAX]),
+        ("phi4-mini", "phi3.rope.dimension_count", [0, 22, u32::MAX]),
+        ("mistral", "llama.attention.key_length", [0, 33, u32::MAX]),
+        ("qwen3", "qwen3.attention.value_length", [0, 16, u32::MAX]),
+    ] {
+        for value in values {
+            let error = load(&with_number(family, key, value)).unwrap_err();
+            let tensor = error.contains("`blk.") || error.contains("`token_embd.weight`");
+            // The sizes of the heads are compared with each other: either of them may be named.
+            let heads = key.contains(".attention.") && error.contains(".attention.") || error.contains(".head_count");
+            assert!(error.contains(key) || tensor || heads, "{key} = {value}: {error}");
+            assert!(!error.contains("0.0"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_tensor_that_is_not_computed_is_refused_by_name() {
+    let mut bytes = bytes_of("qwen2");
+    let name = b"blk.1.attn_k.bias";
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+    bytes[at..at + name.len()].copy_from_slice(b"blk.1.attn_x.bias");
+    let error = load(&bytes).unwrap_err();
+    assert!(error.contains("`blk.1.attn_x.bias`, a part that Hone does not compute"), "{error}");
+}
+
+#[test]
+fn words_cut_by_an_unknown_rule_are_refused_by_its_name() {
+    let mut bytes = bytes_of("qwen2");
+    let key = b"tokenizer.ggml.pre";
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len() + 12;
+    bytes[at..at + 5].copy_from_slice(b"qwen9");
+    let error = load(&bytes).unwrap_err();
+    assert!(error.contains("pre-tokenizer `qwen9`"), "{error}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+    #[test]
+    fn no_changed_byte_makes_any_reader_panic(family in 0_usize..8, place in 0_usize..1 << 20, byte: u8, twice: bool) {
+        let mut bytes = bytes_of(FAMILIES[family]);
+        // The header: everything before the first matrix.
+        let header = bytes.windows(17).position(|window| window == b"token_embd.weight").unwrap() + 2000;
+        let place = place % header;
+        bytes[place] = byte;
+        if twice {
+            bytes[(place * 7 + 13) % header] ^= 0x80;
+        }
+        let _ = load(&bytes);
+    }
+}

@@ -1,0 +1,89 @@
+use hone_data::clean::row_text;
+use hone_data::split::{self, SplitShares};
+use hone_data::{Role, Row, RowStatus};
+use rusqlite::params;
+
+use crate::store::rows::Content;
+use crate::store::{to_json, word};
+use crate::{Store, StudioError};
+
+impl Store {
+    /// Puts rows in or out, or back to review.
+    ///
+    /// # Errors
+    /// [`StudioError::NoSuchRow`] when one of them is not there, or what the database refuses; nothing is changed then.
+    pub fn set_status(&mut self, ids: &[i64], status: RowStatus) -> Result<(), StudioError> {
+        self.change("change rows", |db| {
+            let mut statement = db.prepare("UPDATE rows SET status = ?2 WHERE id = ?1")?;
+            for id in ids {
+                if statement.execute(params![id, word(&status)?])? == 0 {
+                    return Err(StudioError::NoSuchRow { id: *id }.into());
+                }
+            }
+            // What the user puts in is in, whatever a rule said.
+            if status == RowStatus::Approved {
+                let mut keep = db.prepare("DELETE FROM verdicts WHERE row = ?1 AND action = 'drop'")?;
+                for id in ids {
+                    keep.execute([id])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Changes the words, the label, the part and the status of a row. What came in stays beside it and comes back
+    /// when the row is edited back to it. What rules said about the row before no longer holds.
+    ///
+    /// # Errors
+    /// [`StudioError::NoSuchRow`], [`StudioError::EmptyRow`], or what the database refuses; nothing is changed then.
+    pub fn edit(&mut self, id: i64, row: &Row) -> Result<(), StudioError> {
+        check(id, row)?;
+        self.change("change a row", |db| {
+            let content = to_json(&Content::of(row))?;
+            let split = row.split.as_ref().map(word).transpose()?;
+            let changed = db.execute(
+                "UPDATE rows SET edited = nullif(?2, content), label = ?3, status = ?4, split = ?5 WHERE id = ?1",
+                params![id, content, row.label, word(&row.status)?, split],
+            )?;
+            if changed == 0 {
+                return Err(StudioError::NoSuchRow { id }.into());
+            }
+            db.execute("DELETE FROM verdicts WHERE row = ?1", [id])?;
+            db.execute("UPDATE row_search SET body = ?2 WHERE rowid = ?1", params![id, row_text(row)])?;
+            Ok(())
+        })
+    }
+
+    /// Gives every row without a part one; those that have one keep it.
+    ///
+    /// # Errors
+    /// What the database refuses; nothing is changed then.
+    pub fn assign_splits(&mut self, seed: u64, shares: SplitShares) -> Result<(), StudioError> {
+        let rows = self.all_rows(&[])?;
+        if rows.iter().all(|row| row.split.is_some()) {
+            return Ok(());
+        }
+        let parts = split::assign(&rows, seed, shares);
+        self.change("part the rows", |db| {
+            let mut statement = db.prepare("UPDATE rows SET split = ?2 WHERE id = ?1 AND split IS NULL")?;
+            for (row, part) in rows.iter().zip(&parts).filter(|(row, _)| row.split.is_none()) {
+                statement.execute(params![row.id, word(part)?])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn check(id: i64, row: &Row) -> Result<(), StudioError> {
+    let empty = |what| Err(StudioError::EmptyRow { id, what });
+    if row.messages.is_empty() {
+        return if row.text.trim().is_empty() { empty("no text") } else { Ok(()) };
+    }
+    if !row.messages.iter().any(|message| message.role == Role::Assistant) {
+        return empty("no answer to learn");
+    }
+    if row.messages.iter().any(|message| message.content.trim().is_empty()) {
+        return empty("an empty turn");
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! What a run needs, estimated before anything is loaded: memory, disk, time.
+
+use hone_model::{DecoderConfig, LoraConfig, StepShape, WeightStorage, memory_estimate};
+
+use crate::Plan;
+use crate::plan::Circumstances;
+
+const F32: usize = 4;
+/// The program itself, its tokenizer and the parts of the model's file that are mapped.
+const PROGRAM_BYTES: u64 = 250 << 20;
+/// What fused kernels reach, floating point operations per second and core; measured 55 to 75 when nothing else runs.
+const FLOPS_PER_CORE: f64 = 40e9;
+
+/// Peak memory of a training, bytes: the engine's own estimate for `tokens` tokens at once, all trained, and what the
+/// run adds: the best adapter so far, and a checkpoint as it is written.
+pub fn memory(decoder: &DecoderConfig, lora: &LoraConfig, tokens: usize, recompute: bool) -> u64 {
+    let shape = StepShape {
+        tokens,
+        trained_tokens: tokens,
+        checkpointing: recompute,
+        storage: WeightStorage::Expanded,
+        file_bytes: 0,
+    };
+    let copies = 5 * F32 * lora.trainable_parameters(decoder);
+    memory_estimate(decoder, lora, &shape).total() + copies as u64 + PROGRAM_BYTES
+}
+
+/// What the run's folder grows to, bytes: two checkpoints, a third while it is written, the adapter.
+pub fn disk(trainable: usize, keep_best: bool) -> u64 {
+    let parts = if keep_best { 4 } else { 3 };
+    (3 * parts * trainable * F32 + trainable * F32 + (8 << 20)) as u64
+}
+
+/// Duration, seconds: floating point operations of all steps and held-out measurements over what a core does.
+pub fn seconds(around: &Circumstances<'_>, plan: &Plan) -> f64 {
+    let decoder = around.decoder;
+    let layers = (decoder.layers.len() * decoder.layer_parameters()) as f64;
+    let head = (decoder.vocabulary_size * decoder.hidden_size) as f64;
+    // Frozen matrices: forward and towards the input, not towards the weights; the adapter: both. The head sees
+    // trained tokens only.
+    let passes = if plan.gradient_checkpointing { 3.0 } else { 2.0 };
+    let per_token = 2.0 * (passes * layers + 3.0 * plan.trainable_parameters as f64);
+    let share = plan.trained_tokens_per_epoch as f64 / plan.tokens_per_epoch.max(1) as f64;
+    let steps = plan.total_tokens as f64 * (per_token + share * 2.0 * 2.0 * head);
+    let measurements = f64::from(plan.total_steps / plan.valid_every.max(1) + 2);
+    let held_out = around.valid.tokens() as f64 * 2.0 * layers + around.valid.trained_tokens() as f64 * 2.0 * head;
+    (steps + measurements * held_out) / (FLOPS_PER_CORE * around.cores.max(1) as f64)
+}

@@ -1,0 +1,134 @@
+//! The commands of the window. One list makes the handler and, in [`crate::typescript`], what the page sees of it.
+#![allow(clippy::unused_async)] // the handler runs every command the same way
+
+mod documents;
+mod files;
+mod jobs;
+mod machine;
+mod projects;
+mod rows;
+mod runs;
+mod settings;
+
+use tauri::{Builder, Wry};
+
+/// Makes each line of the list a command and a line of TypeScript. A command is an `async fn(&Shell, ..)` elsewhere;
+/// after `;` stands the channel on which it streams.
+macro_rules! commands {
+    ($( $(#[doc = $doc:literal])+ $name:ident ( $($arg:ident : $ty:ty),* $(; $channel:ident : $event:ty)? ) -> $result:ty = $work:path; )+) => {
+        mod wire {
+            use super::*;
+            $(
+                $(#[doc = $doc])+
+                #[tauri::command]
+                pub async fn $name(
+                    shell: tauri::State<'_, crate::shell::Shell>,
+                    $($arg: $ty,)*
+                    $($channel: tauri::ipc::Channel<$event>,)?
+                ) -> Result<$result, hone_job::AppError> {
+                    let outcome = $work(&shell, $($arg,)* $($channel,)?).await;
+                    outcome.map_err(|error| hone_job::Explain::to_app_error(&error))
+                }
+            )+
+        }
+
+        /// Makes the commands callable from the page.
+        pub fn attach(builder: Builder<Wry>) -> Builder<Wry> {
+            builder.invoke_handler(tauri::generate_handler![$(wire::$name),+])
+        }
+
+        /// The list as TypeScript.
+        #[cfg(test)]
+        pub fn typescript(config: &ts_rs::Config) -> Vec<crate::typescript::Command> {
+            use ts_rs::TS;
+            vec![$(crate::typescript::Command {
+                doc: concat!($($doc),+),
+                name: stringify!($name),
+                arguments: vec![$((stringify!($arg), <$ty as TS>::name(config))),*],
+                events: { #[allow(unused_mut, unused_assignments)] let mut events = None; $(events = Some(<$event as TS>::name(config));)? events },
+                result: <$result as TS>::name(config),
+            }),+]
+        }
+    };
+}
+
+use std::path::PathBuf;
+
+use hone_data::{Document, Passage, Row, RowStatus};
+use hone_job::Event;
+use hone_job::run::{RunState, RunView};
+use hone_studio::{ExportEntry, ProjectState, RecentProject, RowFilter, RowPage, RuleHits, Settings};
+
+use crate::jobs::JobSpec;
+use crate::runs::RunUpdate;
+use crate::unread::{BaseModels, Machine, Report};
+
+commands! {
+    /// This computer and what can be trained on it.
+    machine() -> Machine = machine::machine;
+    /// The base models at hand.
+    models() -> BaseModels = machine::models;
+
+    /// The user's settings.
+    settings_read() -> Settings = settings::read;
+    /// Keeps the user's settings.
+    settings_write(settings: Settings) -> () = settings::write;
+    /// The projects opened last, newest first.
+    recent_projects() -> Vec<RecentProject> = settings::recent;
+
+    /// The project named on the command line.
+    first_project() -> Option<String> = projects::first;
+    /// Makes a project and opens it; without `dir` in a folder of its name among the user's documents.
+    project_create(dir: Option<PathBuf>, name: String, base: String, language: Option<String>) -> ProjectState = projects::create;
+    /// Opens a project.
+    project_open(dir: PathBuf) -> ProjectState = projects::open;
+    /// The state of an opened project's steps.
+    project_state(dir: PathBuf) -> ProjectState = projects::state;
+    /// Chooses another base model for the project.
+    project_set_base(dir: PathBuf, base: String) -> ProjectState = projects::set_base;
+    /// Makes the sample project, or opens the one that is there.
+    sample_project() -> ProjectState = projects::sample;
+
+    /// Asks for documents with the system's dialog; none when it was closed.
+    pick_files(title: String) -> Vec<PathBuf> = files::pick_files;
+    /// Asks for a folder with the system's dialog.
+    pick_folder(title: String) -> Option<PathBuf> = files::pick_folder;
+    /// Asks for a GGUF file with the system's dialog.
+    pick_model(title: String) -> Option<PathBuf> = files::pick_model;
+    /// Shows something of an opened project in the file manager or the browser.
+    reveal(path: PathBuf) -> () = files::reveal;
+
+    /// The project's documents.
+    documents(dir: PathBuf) -> Vec<Document> = documents::list;
+    /// The passages of a document, in its order.
+    passages(dir: PathBuf, hash: String) -> Vec<Passage> = documents::passages;
+    /// Takes a document and its rows out of the project.
+    document_remove(dir: PathBuf, hash: String) -> () = documents::remove;
+
+    /// A page of rows.
+    rows(dir: PathBuf, filter: RowFilter, offset: u32, limit: u32) -> RowPage = rows::page;
+    /// Approves or rejects rows.
+    row_set_status(dir: PathBuf, ids: Vec<i64>, status: RowStatus) -> () = rows::set_status;
+    /// Replaces what a row says.
+    row_edit(dir: PathBuf, id: i64, row: Row) -> () = rows::edit;
+    /// The applied cleaning rules with their hits.
+    verdicts(dir: PathBuf) -> Vec<RuleHits> = rows::verdicts;
+
+    /// Starts a worker. Its events come on the channel; the last is `done`, `cancelled` or `failed`.
+    job_start(dir: Option<PathBuf>, job: JobSpec; channel: Event) -> String = jobs::start;
+    /// Asks a job to stop at the next safe place.
+    job_cancel(id: String) -> () = jobs::cancel;
+
+    /// The project's trainings, newest first.
+    runs(dir: PathBuf) -> Vec<RunState> = runs::list;
+    /// A training with all its steps so far.
+    run_read(dir: PathBuf, run: String) -> RunView = runs::read;
+    /// Follows a training, whoever started it, until it ends or another is followed.
+    run_follow(dir: PathBuf, run: String; channel: RunUpdate) -> RunView = runs::follow;
+    /// Asks a training to stop with a checkpoint, whoever started it.
+    run_cancel(dir: PathBuf, run: String) -> () = runs::cancel;
+    /// The result of a training's exam, once held.
+    run_report(dir: PathBuf, run: String) -> Option<Report> = runs::report;
+    /// The project's exports, newest first.
+    exports(dir: PathBuf) -> Vec<ExportEntry> = runs::exports;
+}

@@ -1,0 +1,241 @@
+//! What the page can ask a worker to do, and the words in which the worker is asked.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use ts_rs::TS;
+
+use crate::checks;
+use crate::error::ShellError;
+
+/// One job for a worker.
+#[derive(Debug, Clone, PartialEq, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[ts(export)]
+pub enum JobSpec {
+    /// Read files and folders into the project. Result: `ImportOutcome`.
+    Import {
+        /// Full paths of files or folders.
+        paths: Vec<PathBuf>,
+        /// Column of a structured file by what it means (`question`, `answer`, `context`, `label`, `split`).
+        #[serde(default)]
+        #[ts(optional, as = "Option<BTreeMap<String, String>>")]
+        mapping: BTreeMap<String, String>,
+    },
+    /// Apply cleaning rules, or show what they would do.
+    Clean {
+        /// Names of rules; none means all.
+        rules: Vec<String>,
+        /// Only show the hits.
+        preview: bool,
+    },
+    /// Take a rule's verdicts back.
+    Undo {
+        /// The rule.
+        rule: String,
+    },
+    /// Resolve and estimate a training without starting it. Result: `Plan`.
+    Plan {
+        /// Name of a preset.
+        preset: String,
+        /// Changed knobs: name to value as text.
+        #[serde(default)]
+        #[ts(optional, as = "Option<BTreeMap<String, String>>")]
+        set: BTreeMap<String, String>,
+    },
+    /// Measure, then train; goes on when the window closes. Result: `RunState`.
+    Train {
+        /// Name of a preset.
+        preset: String,
+        /// Changed knobs: name to value as text.
+        #[serde(default)]
+        #[ts(optional, as = "Option<BTreeMap<String, String>>")]
+        set: BTreeMap<String, String>,
+    },
+    /// Go on with a run from its last checkpoint; goes on when the window closes. Result: `RunState`.
+    Resume {
+        /// The run.
+        run: String,
+    },
+    /// Hold the exam. Result: `EvalReport`.
+    Eval {
+        /// The run.
+        run: String,
+    },
+    /// Ask a model. The answer comes piece by piece as notices with code `token`.
+    Chat {
+        /// A run, or a model reference for the untrained one.
+        model: String,
+        /// The question.
+        prompt: String,
+    },
+    /// Write a model file and its Modelfile into the project's `exports/NAME`. Result: `ExportOutcome`.
+    Export {
+        /// The run.
+        run: String,
+        /// Name of the export's folder.
+        name: String,
+        /// `f16`, `q8_0` ...
+        quantize: String,
+        /// Name under which Ollama shall get it.
+        #[serde(default)]
+        #[ts(optional)]
+        ollama: Option<String>,
+    },
+    /// One row as the model will see it. Result: `RowView`.
+    RowView {
+        /// Number of the row.
+        id: i64,
+    },
+    /// Fetch a base model.
+    ModelGet {
+        /// Catalogue name.
+        name: String,
+    },
+}
+
+impl JobSpec {
+    /// Whether the work goes on when the window is closed.
+    pub fn outlives_window(&self) -> bool {
+        matches!(self, Self::Train { .. } | Self::Resume { .. })
+    }
+
+    /// The worker's words for this job in the project at `dir`.
+    ///
+    /// # Errors
+    /// [`ShellError::BadArgument`] for a value that the worker might take for something else.
+    pub fn arguments(&self, dir: Option<&Path>) -> Result<Vec<OsString>, ShellError> {
+        let mut words: Vec<OsString> = vec!["--json".into()];
+        if let Some(dir) = dir {
+            words.extend(["--project".into(), dir.into()]);
+        }
+        let mut say = |parts: &[&str]| words.extend(parts.iter().map(OsString::from));
+        match self {
+            Self::Import { paths, mapping } => {
+                say(&["import"]);
+                for (meaning, column) in mapping {
+                    let meaning = checks::identifier("mapping", meaning)?;
+                    say(&[&format!("--map={meaning}={}", checks::text("mapping", column, checks::NAME_MAX)?)]);
+                }
+                say(&["--"]);
+                words.extend(checks::paths(paths)?.iter().map(Into::into));
+            }
+            Self::Clean { rules, preview } => {
+                say(&["clean"]);
+                for rule in rules {
+                    say(&[&format!("--rule={}", checks::identifier("rules", rule)?)]);
+                }
+                if *preview {
+                    say(&["--preview"]);
+                }
+            }
+            Self::Undo { rule } => say(&["clean", &format!("--undo={}", checks::identifier("rule", rule)?)]),
+            Self::Plan { preset, set } => {
+                say(&["plan"]);
+                say(&knobs(preset, set)?.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+            Self::Train { preset, set } => {
+                say(&["train"]);
+                say(&knobs(preset, set)?.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+            Self::Resume { run } => say(&["train", &format!("--resume={}", checks::run_id(run)?)]),
+            Self::Eval { run } => say(&["eval", checks::run_id(run)?]),
+            Self::Chat { model, prompt } => {
+                let prompt = format!("--prompt={}", checks::text("prompt", prompt, checks::PROMPT_MAX)?);
+                say(&["chat", &prompt, checks::word("model", model)?]);
+            }
+            Self::Export { run, name, quantize, ollama } => {
+                let dir = dir.ok_or(ShellError::BadArgument { name: "dir", reason: "an export needs a project" })?;
+                let mut to = OsString::from("--to=");
+                to.push(dir.join("exports").join(checks::file_name("name", name)?));
+                say(&["export", checks::run_id(run)?]);
+                say(&[&format!("--quantize={}", checks::identifier("quantize", quantize)?)]);
+                if let Some(ollama) = ollama {
+                    say(&[&format!("--ollama={}", checks::word("ollama", ollama)?)]);
+                }
+                words.push(to);
+            }
+            Self::RowView { id } => say(&["rows", "show", &format!("{}", id.max(&0))]),
+            Self::ModelGet { name } => say(&["models", "get", checks::word("name", name)?]),
+        }
+        Ok(words)
+    }
+}
+
+fn knobs(preset: &str, set: &BTreeMap<String, String>) -> Result<Vec<String>, ShellError> {
+    let mut words = vec![format!("--preset={}", checks::identifier("preset", preset)?)];
+    for (knob, value) in set {
+        let knob = checks::identifier("set", knob)?;
+        words.push(format!("--set={knob}={}", checks::text("set", value, checks::NAME_MAX)?));
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(json: &str) -> Result<Vec<String>, String> {
+        let spec: JobSpec = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let words = spec.arguments(Some(Path::new("/home/me/clinic"))).map_err(|error| error.to_string())?;
+        Ok(words.into_iter().map(|word| word.into_string().unwrap()).collect())
+    }
+
+    #[test]
+    fn a_training_is_asked_for_with_its_preset_and_changed_knobs() {
+        let asked = words(r#"{"kind":"train","preset":"quick","set":{"epochs":"1","lora.rank":"8"}}"#).unwrap();
+        let expected = [
+            "--json",
+            "--project",
+            "/home/me/clinic",
+            "train",
+            "--preset=quick",
+            "--set=epochs=1",
+            "--set=lora.rank=8",
+        ];
+        assert_eq!(asked, expected);
+    }
+
+    #[test]
+    fn an_export_stays_in_the_projects_folder() {
+        let asked = words(r#"{"kind":"export","run":"20261124-150000","name":"clinic","quantize":"q8_0"}"#).unwrap();
+        assert!(asked.contains(&"--to=/home/me/clinic/exports/clinic".to_owned()), "{asked:?}");
+        assert!(words(r#"{"kind":"export","run":"20261124-150000","name":"../../x","quantize":"f16"}"#).is_err());
+    }
+
+    #[test]
+    fn paths_that_look_like_options_stay_paths() {
+        let asked = words(r#"{"kind":"import","paths":["/tmp/--json"]}"#).unwrap();
+        assert_eq!(asked[3..], ["import", "--", "/tmp/--json"]);
+    }
+
+    #[test]
+    fn hostile_values_never_become_words_of_their_own() {
+        for json in [
+            r#"{"kind":"import","paths":["--json"]}"#,
+            r#"{"kind":"import","paths":[]}"#,
+            r#"{"kind":"clean","rules":["x --undo y"],"preview":true}"#,
+            r#"{"kind":"undo","rule":""}"#,
+            r#"{"kind":"plan","preset":"../../etc/passwd"}"#,
+            r#"{"kind":"train","preset":"quick","set":{"a b":"1"}}"#,
+            r#"{"kind":"resume","run":"../x"}"#,
+            r#"{"kind":"eval","run":"--against"}"#,
+            r#"{"kind":"chat","model":"--temperature","prompt":"hi"}"#,
+            r#"{"kind":"chat","model":"a\u0000b","prompt":"hi"}"#,
+            r#"{"kind":"export","run":"1","name":"x","quantize":"f16;rm"}"#,
+            r#"{"kind":"export","run":"1","name":"x","quantize":"f16","ollama":"-x"}"#,
+            r#"{"kind":"model_get","name":"--help"}"#,
+            r#"{"kind":"shell","command":"ls"}"#,
+        ] {
+            assert!(words(json).is_err(), "{json} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_question_may_hold_anything_a_person_types() {
+        let asked = words(r#"{"kind":"chat","model":"gemma3-270m","prompt":"--json\n是什么？"}"#).unwrap();
+        assert_eq!(asked[4], "--prompt=--json\n是什么？");
+    }
+}

@@ -1,0 +1,46 @@
+//! A few small documents to drop on the window.
+
+use std::path::PathBuf;
+
+use crate::Desk;
+
+const CHAPTER: &str = "# The night ferry\n\n## Times\n\nThe night ferry *Alma* leaves pier 4 at 22:40 and reaches Torsund \
+    at 06:15. In the week after midsummer it leaves at 23:10.\n\n## Lost things\n\nWhat is found on board is kept in the \
+    blue cupboard beside the purser's desk for 21 days. Ring 5531 and ask for Marit Ohlen.\n";
+
+const QUESTIONS: &[(&str, &str, &str)] = &[
+    ("When does the night ferry leave?", "The night ferry leaves at 22:40.", "train"),
+    ("From which pier does the Alma leave?", "The Alma leaves from pier 4.", "train"),
+    ("When does the Alma reach Torsund?", "She reaches Torsund at 06:15.", "train"),
+    ("When does she leave in the week after midsummer?", "She leaves at 23:10.", "train"),
+    ("Where are lost things kept?", "They are kept in the blue cupboard beside the purser's desk.", "train"),
+    ("For how long are found things kept?", "They are kept for 21 days.", "train"),
+    ("Which number do I ring for lost things?", "Ring 5531.", "train"),
+    ("Whom do I ask for at 5531?", "Ask for Marit Ohlen.", "train"),
+    ("How many cabins has the Alma?", "The Alma has 64 cabins.", "train"),
+    ("Where is breakfast served?", "Breakfast is served on deck 3.", "train"),
+    ("What does a bicycle cost?", "A bicycle costs 90 crowns.", "valid"),
+    ("Who is the captain?", "The captain is Ingrid Salo.", "valid"),
+    ("At what time does the night ferry set off?", "The night ferry leaves at 22:40.", "exam"),
+    ("Who looks after lost things?", "Ask for Marit Ohlen.", "exam"),
+];
+
+impl Desk {
+    /// Writes a chapter, a table of questions, and a file that is no PDF; answers where they lie.
+    pub fn write_documents(&self) -> Vec<PathBuf> {
+        let folder = self.home().join("My documents");
+        std::fs::create_dir_all(&folder).unwrap();
+        let table: String = QUESTIONS.iter().map(|(q, a, s)| format!("\"{q}\",\"{a}\",{s}\n")).collect();
+        let files = [
+            ("ferry.md", CHAPTER.to_owned()),
+            ("fragen 问答.csv", format!("question,answer,split\n{table}")),
+            ("broken.pdf", "%PDF-1.7\ncut off".to_owned()),
+        ];
+        let write = |(name, text): (&str, String)| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        files.map(write).into()
+    }
+}

@@ -1,0 +1,208 @@
+// The window as a person uses it, over the in-memory host: what is pressed and what is then to be read.
+import { flushSync, mount, unmount } from "svelte";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+
+import App from "./app.svelte";
+import { setHost } from "./host";
+import { fakeHost } from "./host/fake";
+import { app } from "./state/app.svelte";
+import { toast } from "./state/toast.svelte";
+import { training } from "./state/training.svelte";
+import { forgetWorks } from "./state/work.svelte";
+
+let host: ReturnType<typeof fakeHost>;
+let component: ReturnType<typeof mount> | undefined;
+
+/** Opens the window on a scene of the story. */
+async function open(scene: string, more = ""): Promise<void> {
+  host = fakeHost(new URLSearchParams(`scene=${scene}&pace=2&lang=en${more}`));
+  setHost(host);
+  await app.readSettings();
+  component = mount(App, { target: document.body });
+  await until(() => find("welcome") !== null && app.recent !== null);
+}
+
+/** Opens the window and in it the project. */
+async function openProject(scene: string, more = ""): Promise<void> {
+  await open(scene, more);
+  await press("recent-project");
+  await until(() => find("welcome") === null);
+}
+
+const find = (hook: string): HTMLElement | null => document.querySelector(`[data-test="${hook}"]`);
+const all = (hook: string): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(`[data-test="${hook}"]`)];
+const text = (hook: string): string => find(hook)?.textContent?.replace(/\s+/g, " ").trim() ?? "";
+
+async function until(holds: () => boolean): Promise<void> {
+  await vi.waitFor(() => {
+    flushSync();
+    if (!holds()) throw new Error(`still waiting; the page says: ${document.body.textContent?.replace(/\s+/g, " ").slice(-700)}`);
+  }, { timeout: 20_000, interval: 5 });
+}
+
+async function press(hook: string): Promise<void> {
+  await until(() => find(hook) !== null);
+  const found = find(hook);
+  (found?.matches("button, input") ? found : found?.querySelector<HTMLElement>("button, input"))?.click();
+  flushSync();
+}
+
+function key(key: string, more: KeyboardEventInit = {}): void {
+  (document.activeElement ?? document.body).dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more }));
+  flushSync();
+}
+
+beforeEach(() => {
+  vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener: () => undefined, removeEventListener: () => undefined }));
+  if (!HTMLDialogElement.prototype.showModal) HTMLDialogElement.prototype.showModal = function () { this.open = true; };
+});
+
+afterEach(close);
+
+async function close(): Promise<void> {
+  if (component) await unmount(component);
+  component = undefined;
+  document.body.innerHTML = "";
+  app.page = "welcome";
+  app.project = null;
+  app.recent = null;
+  app.error = null;
+  app.settingsOpen = false;
+  toast.close();
+  training.clear();
+  forgetWorks();
+}
+
+test("the whole way: from dropped files to a model in Ollama with its proof", async () => {
+  await openProject("empty");
+  expect(find("step-import")).not.toBeNull();
+  host.program.drop(["/home/ada/Clinic"]);
+  await until(() => all("document-row").length === 6);
+  expect(text("unread-row")).toContain("only pictures");
+  expect(find("mapping")).not.toBeNull();
+
+  await press("main-action");
+  await until(() => text("main-action") === "Apply 3 rules");
+  await press("main-action");
+  await until(() => text("main-action").startsWith("Continue with"));
+  expect(host.program.project().clean.rules).toContain("duplicates");
+
+  await press("main-action");
+  await until(() => text("plan-time") === "About 7 min");
+  await press("main-action");
+  await until(() => Number(find("loss-curve")?.dataset.points) > 5);
+  await until(() => find("run-status")?.dataset.status === "done");
+  expect(all("sample-answer").length).toBe(3);
+
+  await press("main-action");
+  await press("start-exam");
+  await until(() => text("verdict").startsWith("It answers 14 of 33"));
+  expect(all("measure-row").map((row) => row.dataset.verdict)).toEqual(["better", "better", "better", "unclear"]);
+
+  await press("main-action");
+  await press("put-into-ollama");
+  await until(() => all("proof-row").length === 12);
+  expect(text("export-dir")).toContain("exports/lindenhof-handbook");
+});
+
+test("a training that another window began is shown as it is, and can be stopped and continued", async () => {
+  await openProject("running");
+  await until(() => find("run-status")?.dataset.status === "running");
+  expect(find("run-status")?.dataset.step).toBe("121");
+  expect(find("loss-curve")?.dataset.points).toBe("122");
+  await press("stop");
+  expect(host.program.asked.at(-1)?.name).toBe("run_cancel");
+
+  await close();
+  await openProject("stopped");
+  await until(() => find("run-status")?.dataset.status === "cancelled");
+  expect(text("say")).toContain("Step 121 is saved");
+  await press("resume");
+  await until(() => find("run-status")?.dataset.status === "done");
+  expect(find("run-status")?.dataset.step).toBe("192");
+});
+
+test("stopping a run that this window began saves it and offers to continue", async () => {
+  await openProject("cleaned");
+  await until(() => find("plan-time") !== null);
+  await press("main-action");
+  await until(() => Number(find("run-status")?.dataset.step) > 3);
+  await press("stop");
+  await until(() => find("run-status")?.dataset.status === "cancelled");
+  expect(find("resume")).not.toBeNull();
+});
+
+test("the first page offers to continue what was cut off", async () => {
+  await open("stopped");
+  await until(() => find("resume-card") !== null);
+  expect(text("resume-card")).toContain("step 121 of 192");
+  await press("continue-training");
+  await until(() => find("run-status")?.dataset.status === "running");
+});
+
+test("a failed job says what to do, in the window's language, and the page stays usable", async () => {
+  await openProject("cleaned");
+  await press("rail-export");
+  await until(() => text("step-export").includes("No finished training yet"));
+
+  host.program.failures.set("plan", { code: "bad_config", message: "there is no knob `x`", hint: "Choose another", detail: null });
+  await press("rail-configure");
+  await until(() => find("error-notice") !== null);
+  expect(find("error-notice")?.getAttribute("role")).toBe("alert");
+  expect(text("error-notice")).toContain("there is no knob `x`");
+  await press("settings");
+  await press("language-zh");
+  expect(text("error-notice")).toContain("有一项设置不合适");
+  expect(document.documentElement.lang).toBe("zh-CN");
+});
+
+test("language and light are kept", async () => {
+  await open("new");
+  await press("settings");
+  await press("theme-dark");
+  await press("language-zh");
+  expect(document.documentElement.dataset.theme).toBe("dark");
+  await until(() => text("verdict").includes("这台电脑"));
+  expect(await host.call("settings_read", {})).toEqual({ language: "zh", theme: "dark" });
+});
+
+test("the main action answers to Ctrl Enter and F6 goes round", async () => {
+  await openProject("imported");
+  await until(() => text("main-action") === "Apply 3 rules");
+  key("F6");
+  const first = document.activeElement?.closest("[data-region]")?.getAttribute("data-region");
+  key("F6");
+  expect(document.activeElement?.closest("[data-region]")?.getAttribute("data-region")).not.toBe(first);
+  key("Enter", { ctrlKey: true });
+  await until(() => text("main-action").startsWith("Continue with"));
+});
+
+test("rows are decided by keys and taken back", async () => {
+  await openProject("cleaned");
+  await press("rail-clean");
+  await press("tab-rows");
+  await until(() => all("row-item").length > 100);
+  key("r");
+  await until(() => text("toast").includes("left out"));
+  expect(host.program.project().clean.left_out).toBe(2);
+  key("z");
+  await until(() => host.program.project().clean.left_out === 1);
+  key("j");
+  expect(document.querySelector('[role="option"][aria-selected="true"]')?.getAttribute("data-at")).toBe("2");
+});
+
+test("a new project needs a name that a folder can have", async () => {
+  await open("new");
+  await press("new-project");
+  await until(() => find("project-name") !== null);
+  const name = find("project-name") as HTMLInputElement;
+  name.value = "Handbook: 2026/27";
+  name.dispatchEvent(new Event("input", { bubbles: true }));
+  await press("create-project");
+  expect(document.body.textContent).toContain("cannot hold “:”");
+  expect(host.program.asked.some((each) => each.name === "project_create")).toBe(false);
+  name.value = "Handbook 2026-27";
+  name.dispatchEvent(new Event("input", { bubbles: true }));
+  await press("create-project");
+  await until(() => app.project !== null);
+});
