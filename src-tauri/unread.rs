@@ -30,6 +30,8 @@ unread! {
     Machine = "DoctorReport";
     /// What `hone models list` found.
     BaseModels = "Array<BaseModel>";
+    /// What `hone draft --writers` found.
+    Writers = "DraftWriters";
     /// A run's `eval.json`.
     Report = "EvalReport";
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unused_async)] // the handler runs every command the same way
 
 mod documents;
+mod drafts;
 mod files;
 mod jobs;
 mod machine;
@@ -57,11 +58,12 @@ use std::path::PathBuf;
 use hone_data::{Document, Passage, Row, RowStatus};
 use hone_job::Event;
 use hone_job::run::{RunState, RunView};
+use hone_studio::store::{Decided, DraftingState, ReviewState};
 use hone_studio::{ExportEntry, ProjectState, RecentProject, RowFilter, RowPage, RuleHits, Settings};
 
 use crate::jobs::JobSpec;
 use crate::runs::RunUpdate;
-use crate::unread::{BaseModels, Machine, Report};
+use crate::unread::{BaseModels, Machine, Report, Writers};
 
 commands! {
     /// This computer and what can be trained on it.
@@ -109,6 +111,16 @@ commands! {
     rows(dir: PathBuf, filter: RowFilter, offset: u32, limit: u32) -> RowPage = rows::page;
     /// Approves or rejects rows.
     row_set_status(dir: PathBuf, ids: Vec<i64>, status: RowStatus) -> () = rows::set_status;
+    /// Approves or rejects all rows of a filter that wait for review. Approving asks for a sample first.
+    row_decide_all(dir: PathBuf, filter: RowFilter, status: RowStatus) -> Decided = drafts::decide_all;
+    /// Takes the last approving or rejecting back; none when there is nothing to take back.
+    row_undo(dir: PathBuf) -> Option<Decided> = drafts::undo;
+    /// How far the review of the drafts of a filter is.
+    review(dir: PathBuf, filter: RowFilter) -> ReviewState = drafts::review;
+    /// How far drafting is.
+    drafting(dir: PathBuf) -> DraftingState = drafts::drafting;
+    /// Who could write drafts.
+    draft_writers() -> Writers = drafts::writers;
     /// Replaces what a row says.
     row_edit(dir: PathBuf, id: i64, row: Row) -> () = rows::edit;
     /// The applied cleaning rules with their hits.

@@ -24,6 +24,34 @@ pub enum JobSpec {
         #[ts(optional, as = "Option<BTreeMap<String, String>>")]
         mapping: BTreeMap<String, String>,
     },
+    /// Draft questions and answers from the passages that this writer has not drafted from yet. Result: `DraftOutcome`.
+    Draft {
+        /// Who writes.
+        writer: DraftWriterSpec,
+        /// Kinds of question; none means the usual ones.
+        kinds: Vec<String>,
+        /// Most questions a passage.
+        per_passage: u32,
+        /// Language of questions and answers; empty is the passage's own.
+        #[serde(default)]
+        language: String,
+        /// How the answers should sound.
+        #[serde(default)]
+        tone: String,
+        /// Further instructions for the model.
+        #[serde(default)]
+        system: String,
+        /// Also from passages that were drafted from already.
+        #[serde(default)]
+        again: bool,
+    },
+    /// Make further rows from approved ones. Result: `AugmentOutcome`.
+    Augment {
+        /// `paraphrase`, `synonyms` or `back-translation`.
+        how: String,
+        /// Who rewords or translates.
+        writer: DraftWriterSpec,
+    },
     /// Apply cleaning rules, or show what they would do.
     Clean {
         /// Names of rules; none means all.
@@ -96,6 +124,43 @@ pub enum JobSpec {
     },
 }
 
+/// Who writes drafts.
+#[derive(Debug, Clone, PartialEq, Deserialize, TS)]
+#[ts(export)]
+pub struct DraftWriterSpec {
+    /// `rules`, `ollama`, `endpoint` or `engine`.
+    pub by: String,
+    /// The model; empty for rules.
+    #[serde(default)]
+    pub model: String,
+    /// The server's address; empty for rules, for the engine, and for the Ollama of this computer.
+    #[serde(default)]
+    pub address: String,
+    /// How much the answers vary, 0.3 to 0.7.
+    pub temperature: f64,
+    /// A person's yes to documents leaving this computer.
+    #[serde(default)]
+    pub leave: bool,
+}
+
+impl DraftWriterSpec {
+    fn words(&self) -> Result<Vec<String>, ShellError> {
+        let mut words = vec![
+            format!("--by={}", checks::identifier("by", &self.by)?),
+            format!("--temperature={}", self.temperature.clamp(0.0, 2.0)),
+        ];
+        for (name, value) in [("model", &self.model), ("address", &self.address)] {
+            if !value.is_empty() {
+                words.push(format!("--{name}={}", checks::text(name, value, checks::NAME_MAX)?));
+            }
+        }
+        if self.leave {
+            words.push("--documents-leave-this-machine".to_owned());
+        }
+        Ok(words)
+    }
+}
+
 impl JobSpec {
     /// Whether the work goes on when the window is closed.
     pub fn outlives_window(&self) -> bool {
@@ -121,6 +186,29 @@ impl JobSpec {
                 }
                 say(&["--"]);
                 words.extend(checks::paths(paths)?.iter().map(Into::into));
+            }
+            Self::Draft { writer, kinds, per_passage, language, tone, system, again } => {
+                say(&["draft", &format!("--per-passage={per_passage}")]);
+                for word in writer.words()? {
+                    say(&[&word]);
+                }
+                for kind in kinds {
+                    say(&[&format!("--kind={}", checks::identifier("kinds", kind)?)]);
+                }
+                for (name, value) in [("language", language), ("tone", tone), ("system", system)] {
+                    if !value.is_empty() {
+                        say(&[&format!("--{name}={}", checks::text(name, value, checks::PROMPT_MAX)?)]);
+                    }
+                }
+                if *again {
+                    say(&["--again"]);
+                }
+            }
+            Self::Augment { how, writer } => {
+                say(&["augment", &format!("--how={}", checks::identifier("how", how)?)]);
+                for word in writer.words()? {
+                    say(&[&word]);
+                }
             }
             Self::Clean { rules, preview } => {
                 say(&["clean"]);
@@ -216,6 +304,10 @@ mod tests {
         for json in [
             r#"{"kind":"import","paths":["--json"]}"#,
             r#"{"kind":"import","paths":[]}"#,
+            r#"{"kind":"draft","writer":{"by":"rules --again","temperature":0.5},"kinds":[],"per_passage":3}"#,
+            r#"{"kind":"draft","writer":{"by":"rules","temperature":0.5},"kinds":["fact,--again"],"per_passage":3}"#,
+            r#"{"kind":"draft","writer":{"by":"ollama","model":"a\u0000b","temperature":0.5},"kinds":[],"per_passage":3}"#,
+            r#"{"kind":"augment","how":"","writer":{"by":"rules","temperature":0.5}}"#,
             r#"{"kind":"clean","rules":["x --undo y"],"preview":true}"#,
             r#"{"kind":"undo","rule":""}"#,
             r#"{"kind":"plan","preset":"../../etc/passwd"}"#,
@@ -231,6 +323,29 @@ mod tests {
         ] {
             assert!(words(json).is_err(), "{json} was accepted");
         }
+    }
+
+    #[test]
+    fn drafting_is_asked_for_with_its_writer_and_a_yes_only_where_it_was_given() {
+        let asked = words(
+            r#"{"kind":"draft","writer":{"by":"endpoint","model":"qwen3","address":"http://127.0.0.1:8080/v1","temperature":0.5},
+                "kinds":["fact"],"per_passage":3,"tone":"--again"}"#,
+        );
+        let expected = [
+            "draft",
+            "--per-passage=3",
+            "--by=endpoint",
+            "--temperature=0.5",
+            "--model=qwen3",
+            "--address=http://127.0.0.1:8080/v1",
+            "--kind=fact",
+            "--tone=--again",
+        ];
+        assert_eq!(asked.unwrap()[3..], expected);
+        let yes = words(
+            r#"{"kind":"augment","how":"paraphrase","writer":{"by":"ollama","model":"m","temperature":0.3,"leave":true}}"#,
+        );
+        assert_eq!(yes.unwrap().last().unwrap(), "--documents-leave-this-machine");
     }
 
     #[test]

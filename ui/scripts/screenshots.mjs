@@ -9,7 +9,9 @@ const only = process.argv.find((word) => word.startsWith("only="))?.slice(5);
 const quick = rest.includes("quick");
 const odd = rest.includes("odd");
 const pages = [
-  ["welcome", "all"], ["welcome", "new"], ["welcome", "stopped"], ["welcome", "running"], ["welcome", "new", "new-project"], ["welcome", "new", "settings"], ["computer", "all"], ["import", "imported", "document-row"], ["import", "empty"], ["import", "imported"], ["clean", "imported"],
+  ["welcome", "all"], ["welcome", "new"], ["welcome", "stopped"], ["welcome", "running"], ["welcome", "new", "new-project"], ["welcome", "new", "settings"], ["computer", "all"], ["import", "imported", "document-row"], ["import", "empty"], ["import", "imported"], ["import", "imported", "draft-start", "pace=20000"],
+  ["import", "imported", "", "drafts=waiting"], ["import", "imported", "draft-failures", "drafts=failed"], ["clean", "imported"], ["clean", "imported", "tab-drafts"], ["clean", "imported", "tab-drafts", "drafts=waiting"],
+  ["clean", "imported", "tab-drafts,main-action,approve-rest", "drafts=waiting"], ["clean", "imported", "tab-drafts,main-action,augment,augment-paraphrase", "drafts=waiting"],
   ["clean", "cleaned"], ["clean", "cleaned", "tab-rows"], ["clean", "cleaned", "tab-rows,edit-row"], ["clean", "cleaned", "tab-seen"], ["configure", "cleaned"], ["configure", "cleaned", "all-settings"], ["train", "cleaned"], ["train", "running"], ["train", "stopped"], ["train", "failed"],
   ["train", "trained"], ["evaluate", "trained"], ["evaluate", "examined"], ["evaluate", "examined", "tab-ask"], ["export", "examined"], ["export", "all"], ["export", "examined", "put-into-ollama"],
 ];
@@ -23,10 +25,10 @@ try {
     if (await fetch("http://localhost:4179/").then((answer) => answer.ok, () => false)) break;
     await new Promise((later) => setTimeout(later, 250));
   }
-  for (const [step, scene, press = ""] of pages.filter(([step]) => !only || step === only)) {
+  for (const [step, scene, press = "", more = ""] of pages.filter(([step]) => !only || step === only)) {
     for (const [lang, theme, size] of looks) {
-      const file = resolve(folder, `${[step, scene, ...press.split(",")].filter(Boolean).join("-")}-${lang}-${theme}-${size.split(",")[0]}.png`);
-      const url = `http://localhost:4179/?host=fake&step=${step}&scene=${scene}&lang=${lang}&theme=${theme}&press=${press}`;
+      const file = resolve(folder, `${[step, scene, ...press.split(","), more.replace("=", "-")].filter(Boolean).join("-")}-${lang}-${theme}-${size.split(",")[0]}.png`);
+      const url = `http://localhost:4179/?host=fake&step=${step}&scene=${scene}&lang=${lang}&theme=${theme}&press=${press}&${more}`;
       execFileSync("chromium", ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=4000", `--window-size=${size}`, `--screenshot=${file}`, url], { stdio: "ignore" });
     }
   }

@@ -15,7 +15,7 @@ let component: ReturnType<typeof mount> | undefined;
 
 /** Opens the window on a scene of the story. */
 async function open(scene: string, more = ""): Promise<void> {
-  host = fakeHost(new URLSearchParams(`scene=${scene}&pace=2&lang=en${more}`));
+  host = fakeHost(new URLSearchParams(`scene=${scene}&pace=2${more}${more.includes("lang=") ? "" : "&lang=en"}`));
   setHost(host);
   await app.readSettings();
   component = mount(App, { target: document.body });
@@ -205,4 +205,88 @@ test("a new project needs a name that a folder can have", async () => {
   name.dispatchEvent(new Event("input", { bubbles: true }));
   await press("create-project");
   await until(() => app.project !== null);
+});
+
+test("questions are drafted, reviewed with the keyboard, and what is decided can be taken back", async () => {
+  await openProject("imported");
+  await press("rail-import");
+  await until(() => find("drafting") !== null);
+  expect(find("tab-drafts")).toBeNull();
+  await press("draft-start");
+  await until(() => text("draft-count") === "24");
+  expect(host.program.asked.find((each) => each.name === "job_start" && (each.args.job as { kind: string }).kind === "draft")?.args.job).toMatchObject({ writer: { by: "rules", leave: false } });
+  await press("go-review");
+  await until(() => all("draft-item").length === 24);
+  const decided = (): number => all("draft-item").filter((item) => item.dataset.status !== "draft").length;
+  expect(text("quote")).toContain("leave the vaccines inside");
+  expect(text("grounding")).toBe("quote found");
+  key("a");
+  await until(() => decided() === 1);
+  key("j");
+  key("r");
+  await until(() => decided() === 2);
+  key("z");
+  // Read anew: the one that is approved stays out, the one that was taken back is shown.
+  await until(() => all("draft-item").length === 23 && decided() === 0);
+  key("e");
+  await until(() => document.querySelector("textarea") !== null);
+  key("a");
+  expect(decided(), "keys rest while a text is written").toBe(0);
+});
+
+test("drafting that gave nothing says so in the window's language, and the passages that failed are named", async () => {
+  await openProject("imported", "&drafts=failed&lang=zh");
+  await press("rail-import");
+  await until(() => find("draft-failures") !== null);
+  expect(text("draft-failures")).toContain("the answer is not JSON");
+  host.program.failures.set("draft", { code: "no_rows", message: "No question came out of 2 passages", hint: "Choose another model", detail: null });
+  await press("draft-start");
+  await until(() => find("error-notice") !== null);
+  expect(text("error-notice")).toContain("没有起草出问答");
+  expect(text("error-notice")).toContain("No question came out of 2 passages");
+});
+
+test("the rest is approved at once only after a sample was read", async () => {
+  await openProject("imported", "&drafts=waiting");
+  await press("rail-clean");
+  await press("tab-drafts");
+  await until(() => all("draft-item").length === 24);
+  expect(find("approve-rest")).toBeNull();
+  expect(text("say")).toContain("Read 1 more");
+  key("a");
+  await until(() => find("approve-rest") !== null);
+  await press("approve-rest");
+  await press("approve-rest-do");
+  await until(() => all("draft-item").length === 10);
+  expect(all("draft-item").every((item) => !/What should I do|Nothing is discarded/.test(item.textContent ?? ""))).toBe(true);
+  await press("augment");
+  await press("augment-start");
+  await until(() => all("draft-item").length === 14);
+});
+
+test("a server on another computer is not asked before a yes that says what leaves", async () => {
+  await openProject("imported");
+  await press("rail-import");
+  await until(() => find("draft-writer") !== null);
+  const choose = (hook: string, value: string): void => {
+    const field = find(hook) as HTMLInputElement | HTMLSelectElement;
+    field.value = value;
+    field.dispatchEvent(new globalThis.Event(field instanceof HTMLSelectElement ? "change" : "input", { bubbles: true }));
+    flushSync();
+  };
+  choose("draft-writer", "endpoint:");
+  await until(() => find("draft-address") !== null);
+  choose("draft-address", "http://127.0.0.1:8080/v1");
+  choose("draft-model", "qwen3");
+  await until(() => !(find("draft-start") as HTMLButtonElement).disabled);
+  expect(find("draft-leaves")).toBeNull();
+  choose("draft-address", "https://api.example.com/v1");
+  await until(() => find("draft-leaves") !== null);
+  expect((find("draft-start") as HTMLButtonElement).disabled).toBe(true);
+  expect(text("draft-missing")).toContain("leave this computer");
+  await press("draft-leave");
+  await press("draft-start");
+  await until(() => host.program.asked.some((each) => each.name === "job_start"));
+  const job = host.program.asked.find((each) => each.name === "job_start" && (each.args.job as { kind: string }).kind === "draft");
+  expect(job?.args.job).toMatchObject({ writer: { by: "endpoint", address: "https://api.example.com/v1", model: "qwen3", leave: true } });
 });

@@ -15,8 +15,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("train", &["job", "data", "model", "hardware"]),
     ("eval", &["job", "data", "model", "hardware"]),
     ("export", &["job", "model"]),
+    ("draft", &["job", "data", "model"]),
     ("studio", &["job", "data"]),
-    ("cli", &["job", "data", "model", "train", "eval", "export", "hardware", "studio"]),
+    ("cli", &["job", "data", "model", "train", "eval", "export", "draft", "hardware", "studio"]),
 ];
 /// What the shell may depend on: nothing that links candle.
 const SHELL: &[&str] = &["job", "data", "studio"];

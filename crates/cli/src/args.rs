@@ -31,7 +31,11 @@ pub enum Verb {
     New(New),
     /// Take files or folders in
     Import(Import),
-    /// Page, show, change or write out the rows
+    /// Draft questions and answers from the passages; they wait for review
+    Draft(crate::verbs::draft::args::Draft),
+    /// Make further rows from approved ones; they wait for review
+    Augment(crate::verbs::draft::args::Augment),
+    /// Page, show, decide on, change or write out the rows
     #[command(subcommand)]
     Rows(Rows),
     /// Show or apply cleaning rules, or take one back
@@ -132,17 +136,13 @@ pub enum Rows {
         file: Option<PathBuf>,
     },
     /// Put rows in
-    Approve {
-        /// The rows' numbers
-        #[arg(required = true)]
-        ids: Vec<i64>,
-    },
+    Approve(Decide),
     /// Leave rows out
-    Reject {
-        /// The rows' numbers
-        #[arg(required = true)]
-        ids: Vec<i64>,
-    },
+    Reject(Decide),
+    /// Take the last approving or rejecting back
+    Undo,
+    /// Say how far the review of drafts is
+    Review(RowsFilter),
     /// Write the rows that are trained on, as JSON Lines
     Export {
         /// The form of each line
@@ -154,9 +154,25 @@ pub enum Rows {
     },
 }
 
-/// Which rows to list.
+/// Which rows to decide on: by number, or all that wait and fit.
 #[derive(Debug, Args)]
-pub struct RowsList {
+pub struct Decide {
+    /// The rows' numbers
+    pub ids: Vec<i64>,
+    /// All rows that wait for review and fit these
+    #[command(flatten)]
+    pub filter: RowsFilter,
+    /// All rows that wait for review
+    #[arg(long, conflicts_with = "ids")]
+    pub all: bool,
+    /// Approve at once although fewer than one draft in twenty was read one by one
+    #[arg(long)]
+    pub unread: bool,
+}
+
+/// Which rows are meant.
+#[derive(Debug, Clone, Args)]
+pub struct RowsFilter {
     /// Only this part: train, valid or exam
     #[arg(long)]
     pub split: Option<String>,
@@ -172,6 +188,20 @@ pub struct RowsList {
     /// Only rows that hold these words
     #[arg(long)]
     pub search: Option<String>,
+    /// Only drafts of this kind: fact, procedure, definition, comparison, refusal, paraphrase, synonyms, `back_translation`
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Only drafts whose quote was found in the passage, is missing there, or that have `no_quote`
+    #[arg(long)]
+    pub grounding: Option<String>,
+}
+
+/// Which rows to list.
+#[derive(Debug, Args)]
+pub struct RowsList {
+    /// Which
+    #[command(flatten)]
+    pub filter: RowsFilter,
     /// Rows to pass over
     #[arg(long, default_value_t = 0)]
     pub offset: u64,

@@ -5,6 +5,7 @@
 
 pub mod clean;
 pub mod content;
+pub mod draft;
 #[cfg(feature = "import")]
 pub mod import;
 mod issue;

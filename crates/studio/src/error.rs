@@ -84,6 +84,14 @@ pub enum StudioError {
         /// What is missing.
         what: &'static str,
     },
+    /// Drafts were to be approved at once before a sample of them was read.
+    #[error("Of these drafts {read} were read one by one; approving the rest at once asks for {wanted}")]
+    SampleFirst {
+        /// Decided on one by one.
+        read: u64,
+        /// Asked for.
+        wanted: u64,
+    },
     /// The file was written to while it was imported.
     #[error("`{}` changed while it was being imported", path.display())]
     SourceChanged {
@@ -101,7 +109,10 @@ impl Explain for StudioError {
             | Self::NoSuchRow { .. }
             | Self::NoSuchDocument { .. }
             | Self::NoSuchRun { .. } => ErrorCode::NotFound,
-            Self::NewerSchema { .. } | Self::BadProjectFile { .. } | Self::EmptyRow { .. } => ErrorCode::BadConfig,
+            Self::NewerSchema { .. }
+            | Self::BadProjectFile { .. }
+            | Self::EmptyRow { .. }
+            | Self::SampleFirst { .. } => ErrorCode::BadConfig,
             Self::Database { source, .. } => database_code(source),
         }
     }
@@ -124,6 +135,7 @@ impl Explain for StudioError {
                 "List the trainings in the project's `runs` folder, or start one with `hone train`"
             }
             Self::EmptyRow { .. } => "Write something there, or leave the row out instead",
+            Self::SampleFirst { .. } => "Approve or reject some of them one by one, then approve the rest",
             Self::SourceChanged { .. } => "Close the program that writes to it and import it again",
             Self::Database { source, .. } => match database_code(source) {
                 ErrorCode::NoSpace => "Free some space on this disk and try again; nothing that was there is lost",

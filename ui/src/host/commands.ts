@@ -1,8 +1,11 @@
 // Made from the list of commands in `src-tauri/commands/mod.rs`. Do not edit.
 
 import type { BaseModel } from './types/BaseModel';
+import type { Decided } from './types/Decided';
 import type { DoctorReport } from './types/DoctorReport';
 import type { Document } from './types/Document';
+import type { DraftWriters } from './types/DraftWriters';
+import type { DraftingState } from './types/DraftingState';
 import type { EvalReport } from './types/EvalReport';
 import type { Event } from './types/Event';
 import type { ExportEntry } from './types/ExportEntry';
@@ -10,6 +13,7 @@ import type { JobSpec } from './types/JobSpec';
 import type { Passage } from './types/Passage';
 import type { ProjectState } from './types/ProjectState';
 import type { RecentProject } from './types/RecentProject';
+import type { ReviewState } from './types/ReviewState';
 import type { Row } from './types/Row';
 import type { RowFilter } from './types/RowFilter';
 import type { RowPage } from './types/RowPage';
@@ -62,6 +66,16 @@ export interface Commands {
   rows: { args: { dir: string; filter: RowFilter; offset: number; limit: number }; result: RowPage; events: never };
   /** Approves or rejects rows. */
   row_set_status: { args: { dir: string; ids: Array<number>; status: RowStatus }; result: void; events: never };
+  /** Approves or rejects all rows of a filter that wait for review. Approving asks for a sample first. */
+  row_decide_all: { args: { dir: string; filter: RowFilter; status: RowStatus }; result: Decided; events: never };
+  /** Takes the last approving or rejecting back; none when there is nothing to take back. */
+  row_undo: { args: { dir: string }; result: Decided | null; events: never };
+  /** How far the review of the drafts of a filter is. */
+  review: { args: { dir: string; filter: RowFilter }; result: ReviewState; events: never };
+  /** How far drafting is. */
+  drafting: { args: { dir: string }; result: DraftingState; events: never };
+  /** Who could write drafts. */
+  draft_writers: { args: Record<string, never>; result: DraftWriters; events: never };
   /** Replaces what a row says. */
   row_edit: { args: { dir: string; id: number; row: Row }; result: void; events: never };
   /** The applied cleaning rules with their hits. */

@@ -10,6 +10,7 @@ export function fakeHost(asked: URLSearchParams): Host & { program: FakeProgram 
     language: asked.get("lang"),
     theme: asked.get("theme"),
     pace: Number(asked.get("pace") ?? 60),
+    drafts: asked.get("drafts"),
   });
   return {
     program,

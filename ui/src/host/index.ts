@@ -7,6 +7,10 @@
 //   every step         step-{import|clean|configure|train|evaluate|export}, main-action, say, error-notice, job-progress,
 //                      job-cancel
 //   import             drop-zone, open-files, open-folder-import, document-row, remove-document, mapping
+//   import, drafting   drafting, draft-writer, draft-address, draft-model, draft-leave, kind-{name}, draft-start, draft-again,
+//                      draft-count, draft-failures, go-review
+//   clean, review      tab-drafts, review, draft-list, draft-item, quote, grounding, edit-draft, reject-draft, draft-search,
+//                      draft-{status|kind|grounding}, approve-rest, approve-rest-do, augment, augment-{how}, augment-start
 //   clean              tab-rules, tab-rows, tab-seen, rule-{name}, undo-rule, row-item, approve, reject, edit-row, seen
 //   configure          model-option, goal-{preset}, plan-time, plan-fits, measure, all-settings
 //   train              run-status, time-left, health, loss-curve (data-points = steps drawn), sample-answer, stop, resume

@@ -104,7 +104,7 @@ export class Work {
 const works = new Map<string, Work>();
 
 /** The job of a page. It lives on while other pages are shown. */
-export function work(name: "import" | "clean" | "plan" | "train" | "eval" | "export" | "chat" | "seen" | "model" | "sample"): Work {
+export function work(name: "import" | "draft" | "augment" | "clean" | "plan" | "train" | "eval" | "export" | "chat" | "seen" | "model" | "sample"): Work {
   const found = works.get(name) ?? new Work();
   works.set(name, found);
   return found;

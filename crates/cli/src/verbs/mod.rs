@@ -5,6 +5,7 @@ mod chat;
 mod clean;
 mod demo;
 mod doctor;
+pub mod draft;
 mod eval;
 mod export;
 mod import;
@@ -29,6 +30,8 @@ pub fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Models(arguments) => models::run(&arguments, context),
         Verb::New(arguments) => new::run(&arguments, context),
         Verb::Import(arguments) => import::run(&arguments, context),
+        Verb::Draft(arguments) => draft::run(&arguments, context),
+        Verb::Augment(arguments) => draft::augment(&arguments, context),
         Verb::Rows(arguments) => rows::run(arguments, context),
         Verb::Clean(arguments) => clean::run(&arguments, context),
         Verb::Plan(arguments) => plan::run(&arguments, context),

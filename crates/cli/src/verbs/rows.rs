@@ -3,13 +3,15 @@
 use std::io::Read;
 use std::path::Path;
 
+use hone_data::draft::Grounding;
 use hone_data::{Message, Role, Row, RowStatus};
 use hone_job::{ErrorCode, fs};
+use hone_studio::store::Decided;
 use hone_studio::{RowFilter, RowPage};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::args::{RowFormat, Rows, RowsList};
+use crate::args::{Decide, RowFormat, Rows, RowsFilter, RowsList};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Report, table};
@@ -21,29 +23,43 @@ pub fn run(arguments: Rows, context: &Context) -> Outcome {
         Rows::List(arguments) => list(&arguments, context),
         Rows::Show { id } => row_view::run(id, context),
         Rows::Edit { id, file } => edit(id, file.as_deref(), context),
-        Rows::Approve { ids } => set_status(&ids, RowStatus::Approved, context),
-        Rows::Reject { ids } => set_status(&ids, RowStatus::Rejected, context),
+        Rows::Approve(arguments) => decide(&arguments, RowStatus::Approved, context),
+        Rows::Reject(arguments) => decide(&arguments, RowStatus::Rejected, context),
+        Rows::Undo => undo(context),
+        Rows::Review(which) => review(&which, context),
         Rows::Export { format, to } => export(format, to.as_deref(), context),
     }
 }
 
 fn list(arguments: &RowsList, context: &Context) -> Outcome {
-    let filter = RowFilter {
-        split: word("split", arguments.split.as_deref(), "train, valid or exam")?,
-        status: word("status", arguments.status.as_deref(), "draft, approved or rejected")?,
-        origin: word("origin", arguments.origin.as_deref(), "reading, mapped, drafted or manual")?,
-        document: arguments.document.clone(),
-        search: arguments.search.clone(),
-    };
+    let filter = filter(&arguments.filter)?;
     let page = context.project()?.store()?.rows(&filter, arguments.offset, arguments.limit)?;
     let words = page_words(&page, arguments.offset);
     Ok(Report::new(&page, words))
 }
 
+fn filter(which: &RowsFilter) -> Outcome<RowFilter> {
+    Ok(RowFilter {
+        split: word("split", which.split.as_deref(), "train, valid or exam")?,
+        status: word("status", which.status.as_deref(), "draft, approved or rejected")?,
+        origin: word("origin", which.origin.as_deref(), "reading, mapped, drafted or manual")?,
+        document: which.document.clone(),
+        search: which.search.clone(),
+        kind: word(
+            "kind",
+            which.kind.as_deref(),
+            "fact, procedure, definition, comparison, refusal, paraphrase, synonyms or back_translation",
+        )?,
+        grounding: word("grounding", which.grounding.as_deref(), "found, missing or no_quote")?,
+    })
+}
+
 fn page_words(page: &RowPage, offset: u64) -> String {
     let mut lines = vec![["row", "part", "status", "says"].map(str::to_owned).to_vec()];
     lines.extend(page.rows.iter().map(|row| {
-        vec![row.id.to_string(), row.split.map_or(String::new(), |split| plain(&split)), plain(&row.status), gist(row)]
+        let loose = page.drafts.iter().any(|note| note.row == row.id && note.grounding == Grounding::Missing);
+        let status = plain(&row.status) + if loose { ", not grounded" } else { "" };
+        vec![row.id.to_string(), row.split.map_or(String::new(), |split| plain(&split)), status, gist(row)]
     }));
     let last = offset + page.rows.len() as u64;
     format!("{}rows {} to {last} of {}", table(&lines), (offset + 1).min(last), page.total)
@@ -92,14 +108,52 @@ fn edit(id: i64, file: Option<&Path>, context: &Context) -> Outcome {
     Ok(Report::new(&store.row(id)?, format!("Row {id} is changed.")))
 }
 
-fn set_status(ids: &[i64], status: RowStatus, context: &Context) -> Outcome {
-    context.project()?.store()?.set_status(ids, status)?;
-    let what = if status == RowStatus::Approved { "in" } else { "left out" };
-    let words = match ids {
-        [id] => format!("Row {id} is {what}."),
-        _ => format!("{} rows are {what}.", ids.len()),
+fn decide(arguments: &Decide, status: RowStatus, context: &Context) -> Outcome {
+    let filter = filter(&arguments.filter)?;
+    let narrowed = filter != RowFilter::default();
+    let mut store = context.project()?.store()?;
+    let decided = match (&arguments.ids[..], narrowed || arguments.all) {
+        ([], true) => store.set_status_where(&filter, status, arguments.unread)?,
+        ([], false) => return Err(unclear("Which rows?")),
+        (_, true) => return Err(unclear("Either numbers or a choice of rows, not both")),
+        (ids, false) => {
+            store.set_status(ids, status)?;
+            Decided { ids: ids.to_vec(), status: Some(status) }
+        }
     };
-    Ok(Report::new(&json!({ "ids": ids, "status": status }), words))
+    let what = if status == RowStatus::Approved { "in" } else { "left out" };
+    let words = match decided.ids[..] {
+        [id] => format!("Row {id} is {what}."),
+        [] => "No row waits for review there.".to_owned(),
+        _ => format!("{} rows are {what}. Take it back with `hone rows undo`.", decided.ids.len()),
+    };
+    Ok(Report::new(&decided, words))
+}
+
+fn unclear(message: &str) -> Failure {
+    let hint = "Give their numbers, or narrow with `--kind`, `--grounding`, `--document`, `--search`, `--origin`, or take `--all`";
+    Failure::new(ErrorCode::BadConfig, message, hint)
+}
+
+fn undo(context: &Context) -> Outcome {
+    let undone = context.project()?.store()?.undo_decision()?;
+    let words = match &undone {
+        Some(undone) => format!(
+            "Taken back: {} as before.",
+            if undone.ids.len() == 1 { "1 row is".to_owned() } else { format!("{} rows are", undone.ids.len()) }
+        ),
+        None => "There is nothing to take back.".to_owned(),
+    };
+    Ok(Report::new(&undone, words))
+}
+
+fn review(which: &RowsFilter, context: &Context) -> Outcome {
+    let review = context.project()?.store()?.review(&filter(which)?)?;
+    let words = format!(
+        "{} wait, {} are approved, {} rejected. {} were read one by one; the rest may be approved at once from {} on.",
+        review.waiting, review.approved, review.rejected, review.read, review.wanted
+    );
+    Ok(Report::new(&review, words))
 }
 
 fn export(format: RowFormat, to: Option<&Path>, context: &Context) -> Outcome {

@@ -107,7 +107,7 @@ fn add_passage(db: &Transaction, document: &str, passage: &Passage) -> rusqlite:
     Ok(())
 }
 
-fn add_row(db: &Transaction, row: &Row) -> rusqlite::Result<i64> {
+pub(super) fn add_row(db: &Transaction, row: &Row) -> rusqlite::Result<i64> {
     let split = row.split.as_ref().map(word).transpose()?;
     db.prepare_cached(
         "INSERT INTO rows (content, label, origin, document, passage, line, status, split)

@@ -1,6 +1,6 @@
 use hone_data::clean::row_text;
 use hone_data::split::{self, SplitShares};
-use hone_data::{Role, Row, RowStatus};
+use hone_data::{Role, Row};
 use rusqlite::params;
 
 use crate::store::rows::Content;
@@ -8,29 +8,6 @@ use crate::store::{to_json, word};
 use crate::{Store, StudioError};
 
 impl Store {
-    /// Puts rows in or out, or back to review.
-    ///
-    /// # Errors
-    /// [`StudioError::NoSuchRow`] when one of them is not there, or what the database refuses; nothing is changed then.
-    pub fn set_status(&mut self, ids: &[i64], status: RowStatus) -> Result<(), StudioError> {
-        self.change("change rows", |db| {
-            let mut statement = db.prepare("UPDATE rows SET status = ?2 WHERE id = ?1")?;
-            for id in ids {
-                if statement.execute(params![id, word(&status)?])? == 0 {
-                    return Err(StudioError::NoSuchRow { id: *id }.into());
-                }
-            }
-            // What the user puts in is in, whatever a rule said.
-            if status == RowStatus::Approved {
-                let mut keep = db.prepare("DELETE FROM verdicts WHERE row = ?1 AND action = 'drop'")?;
-                for id in ids {
-                    keep.execute([id])?;
-                }
-            }
-            Ok(())
-        })
-    }
-
     /// Changes the words, the label, the part and the status of a row. What came in stays beside it and comes back
     /// when the row is edited back to it. What rules said about the row before no longer holds.
     ///

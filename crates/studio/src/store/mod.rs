@@ -6,7 +6,9 @@
 mod add;
 mod clean;
 mod documents;
+mod drafts;
 mod edit;
+mod review;
 mod rows;
 mod schema;
 mod search;
@@ -23,6 +25,8 @@ use crate::StudioError;
 pub use add::{Added, Imported};
 pub use clean::RuleHits;
 pub use documents::DocumentCounts;
+pub use drafts::{DraftNote, DraftedStatus, DraftingFailure, DraftingState, PassageDrafted, WriterState};
+pub use review::{Decided, ReviewState};
 pub use rows::{RowCounts, RowFilter, RowHit, RowPage};
 pub use search::PassageHit;
 

@@ -1,9 +1,11 @@
 use hone_data::clean::{Action, Rule, changed};
+use hone_data::draft::{DraftKind, Grounding};
 use hone_data::{Message, Origin, Row, RowStatus, Split};
 use rusqlite::ToSql;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::store::drafts::{DraftNote, notes};
 use crate::store::search::condition;
 use crate::store::{from_json, from_word, word};
 use crate::{Store, StudioError};
@@ -23,6 +25,10 @@ pub struct RowFilter {
     pub document: Option<String>,
     /// Only rows that hold these words, or parts of words.
     pub search: Option<String>,
+    /// Only drafts of this kind.
+    pub kind: Option<DraftKind>,
+    /// Only drafts whose quote was found, was not, or that have none.
+    pub grounding: Option<Grounding>,
 }
 
 /// One page of rows.
@@ -33,6 +39,8 @@ pub struct RowPage {
     pub rows: Vec<Row>,
     /// What the applied rules do with the rows of this page.
     pub hits: Vec<RowHit>,
+    /// What is known of the drafts of this page.
+    pub drafts: Vec<DraftNote>,
     /// How many rows there are in all pages.
     pub total: u64,
 }
@@ -84,7 +92,7 @@ impl Content {
 const COLUMNS: &str =
     "r.id, coalesce(r.edited, r.content), r.label, r.origin, r.document, r.passage, r.line, r.status, r.split,
     (SELECT group_concat(v.rule || ' ' || v.action, ',') FROM verdicts v WHERE v.row = r.id)";
-const DROPPED: &str = "EXISTS (SELECT 1 FROM verdicts v WHERE v.row = r.id AND v.action = 'drop')";
+pub(super) const DROPPED: &str = "EXISTS (SELECT 1 FROM verdicts v WHERE v.row = r.id AND v.action = 'drop')";
 
 /// A row with the applied rules that concern it.
 struct Stored {
@@ -125,8 +133,9 @@ impl Store {
             ))?;
             let found: Vec<Stored> = statement.query_map(&values[..], stored)?.collect::<rusqlite::Result<_>>()?;
             let hits = found.iter().flat_map(|found| found.hits.clone()).collect();
-            let rows = found.into_iter().map(|found| found.effective(&[])).collect();
-            Ok(RowPage { rows, hits, total: total as u64 })
+            let rows: Vec<Row> = found.into_iter().map(|found| found.effective(&[])).collect();
+            let drafted: Vec<i64> = rows.iter().filter(|row| row.origin == Origin::Drafted).map(|row| row.id).collect();
+            Ok(RowPage { rows, hits, drafts: notes(db, &drafted)?, total: total as u64 })
         })
     }
 
@@ -193,13 +202,15 @@ impl Store {
 }
 
 /// The `WHERE` of a filter, with its values.
-fn filtered(filter: &RowFilter) -> rusqlite::Result<(String, Vec<String>)> {
+pub(super) fn filtered(filter: &RowFilter) -> rusqlite::Result<(String, Vec<String>)> {
     let mut conditions = Vec::new();
     let mut values: Vec<String> = Vec::new();
     let equal = [
         ("r.split", filter.split.as_ref().map(word).transpose()?),
         ("r.origin", filter.origin.as_ref().map(word).transpose()?),
         ("r.document", filter.document.clone()),
+        ("(SELECT kind FROM drafts n WHERE n.row = r.id)", filter.kind.as_ref().map(word).transpose()?),
+        ("(SELECT grounding FROM drafts n WHERE n.row = r.id)", filter.grounding.as_ref().map(word).transpose()?),
     ];
     for (column, value) in equal {
         if let Some(value) = value {

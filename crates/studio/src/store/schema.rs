@@ -8,7 +8,8 @@ const APPLICATION: i64 = 0x486f_6e65;
 
 /// One step a layout; the number of steps taken is the database's `user_version`. Steps are never changed once
 /// released: a new layout is a new step.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE documents (
         hash TEXT PRIMARY KEY,
         name TEXT NOT NULL,
@@ -74,7 +75,49 @@ const STEPS: &[&str] = &["
     CREATE TRIGGER row_gone AFTER DELETE ON rows BEGIN
         DELETE FROM row_search WHERE rowid = old.id;
     END;
-    "];
+    ",
+    "
+    -- What is known of a drafted row besides the row.
+    CREATE TABLE drafts (
+        row INTEGER PRIMARY KEY REFERENCES rows (id) ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        quote TEXT NOT NULL,
+        grounding TEXT NOT NULL,
+        writer TEXT NOT NULL,
+        parent INTEGER REFERENCES rows (id) ON DELETE SET NULL
+    ) STRICT;
+    CREATE INDEX drafts_by_parent ON drafts (parent);
+
+    -- How far each writer is: one entry for each passage that it was asked about.
+    CREATE TABLE drafting (
+        document TEXT NOT NULL REFERENCES documents (hash) ON DELETE CASCADE,
+        passage INTEGER NOT NULL,
+        writer TEXT NOT NULL,
+        status TEXT NOT NULL,
+        drafts INTEGER NOT NULL,
+        tries INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        prompt_tokens INTEGER NOT NULL,
+        answer_tokens INTEGER NOT NULL,
+        seconds REAL NOT NULL,
+        PRIMARY KEY (document, passage, writer)
+    ) STRICT, WITHOUT ROWID;
+
+    -- What was decided, newest last, so that it can be taken back: one by one (`single`) or many at once.
+    CREATE TABLE decisions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        single INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE decided (
+        decision INTEGER NOT NULL REFERENCES decisions (id) ON DELETE CASCADE,
+        row INTEGER NOT NULL REFERENCES rows (id) ON DELETE CASCADE,
+        before TEXT NOT NULL,
+        PRIMARY KEY (decision, row)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX decided_by_row ON decided (row);
+    CREATE INDEX rows_by_origin ON rows (origin, status);
+    ",
+];
 
 impl Store {
     pub(super) fn migrate(&mut self) -> Result<(), StudioError> {

@@ -1,5 +1,6 @@
 // The in-memory program behind the pages: answers commands, plays jobs, lets a training run.
 import type { Drop } from "../index";
+import type { DraftNote } from "../types/DraftNote";
 import type { ExportEntry } from "../types/ExportEntry";
 import type { ExportOutcome } from "../types/ExportOutcome";
 import type { JobSpec } from "../types/JobSpec";
@@ -15,6 +16,7 @@ import type { AppError } from "../types/AppError";
 import type { Event } from "../types/Event";
 import type { RunState } from "../types/RunState";
 import type { RunView } from "../types/RunView";
+import { FakeDrafts } from "./drafts";
 import * as story from "./story";
 
 /** How far the story is told: `new` nothing yet, `empty` an empty project, then step by step to `all`. */
@@ -22,7 +24,7 @@ export type Scene = "new" | "empty" | "imported" | "cleaned" | "running" | "stop
 const scenes: Scene[] = ["new", "empty", "imported", "cleaned", "running", "stopped", "failed", "trained", "examined", "all"];
 const runId = story.report.run;
 
-type Asked = { scene: Scene; language: string | null; theme: string | null; pace: number };
+type Asked = { scene: Scene; language: string | null; theme: string | null; pace: number; drafts?: string | null };
 
 export class FakeProgram {
   /** Every command that was asked, for tests. */
@@ -43,10 +45,12 @@ export class FakeProgram {
   #following = new Set<(update: RunUpdate) => void>();
   #cancelled = new Set<string>();
   #jobs = 0;
+  #drafts: FakeDrafts;
   #pace: number;
   #new: boolean;
 
-  constructor({ scene, language, theme, pace }: Asked) {
+  constructor({ scene, language, theme, pace, drafts }: Asked) {
+    this.#drafts = new FakeDrafts(drafts ?? "none", language === "zh");
     const at = scenes.indexOf(scene);
     const reached = (other: Scene): boolean => at >= scenes.indexOf(other);
     this.#pace = pace;
@@ -56,6 +60,7 @@ export class FakeProgram {
       this.#documents = [];
       this.#rows = [];
     }
+    if (reached("imported")) this.#rows.push(...this.#drafts.rows());
     if (reached("cleaned")) this.#rules = this.#rules.map((rule) => ({ ...rule, applied: true }));
     if (reached("running")) this.#run = { state: this.#state(reached("trained") ? 192 : 121), alive: scene === "running" };
     if (this.#run && scene === "stopped") this.#run.state.status = "cancelled";
@@ -105,13 +110,18 @@ export class FakeProgram {
       reveal: () => undefined,
       documents: () => this.#documents,
       passages: () => story.passages,
+      drafting: () => this.#drafts.state(this.#rows),
+      draft_writers: () => story.writers,
+      review: () => this.#drafts.review(this.#found(args.filter as RowFilter)),
+      row_decide_all: () => this.#drafts.decide(this.#found({ ...(args.filter as RowFilter), status: "draft" }), args.status as RowStatus, false),
+      row_undo: () => this.#drafts.undo(this.#rows),
       document_remove: () => {
         this.#documents = this.#documents.filter((document) => document.hash !== args.hash);
         this.#rows = this.#rows.filter((row) => row.document !== args.hash);
       },
       rows: () => this.#page(args.filter as RowFilter, args.offset as number, args.limit as number),
       row_set_status: () => {
-        for (const row of this.#rows) if ((args.ids as number[]).includes(row.id)) row.status = args.status as RowStatus;
+        this.#drafts.decide(this.#rows.filter((row) => (args.ids as number[]).includes(row.id)), args.status as RowStatus, true);
       },
       row_edit: () => void (this.#rows = this.#rows.map((row) => (row.id === args.id ? (args.row as Row) : row))),
       verdicts: () => this.#rules.filter((rule) => rule.applied),
@@ -138,7 +148,7 @@ export class FakeProgram {
   project(): ProjectState {
     const rows = this.#rows;
     const count = (split: string): number => rows.filter((row) => row.split === split && row.status === "approved").length;
-    const counts = { total: rows.length, drafts: 0, rejected: rows.filter((row) => row.status === "rejected").length, train: count("train"), valid: count("valid"), exam: count("exam") };
+    const counts = { total: rows.length, drafts: rows.filter((row) => row.status === "draft").length, rejected: rows.filter((row) => row.status === "rejected").length, train: count("train"), valid: count("valid"), exam: count("exam") };
     let open = true;
     const step = (done: boolean, running = false): "done" | "running" | "now" | "later" => {
       if (running) return ((open = false), "running");
@@ -153,7 +163,7 @@ export class FakeProgram {
       base: this.#base,
       language: "en",
       import: { status: step(rows.length > 0), documents: { documents: this.#documents.length, pages: 222, passages: rows.length > 0 ? 379 : 0, with_issues: this.#documents.filter((document) => document.issues.some((each) => each.kind !== "remark")).length }, rows: rows.length },
-      clean: { status: step(applied.length > 0), rules: applied.map((rule) => rule.rule), changed: applied.reduce((sum, rule) => sum + rule.changed, 0), left_out: counts.rejected, drafts: 0 },
+      clean: { status: step(applied.length > 0), rules: applied.map((rule) => rule.rule), changed: applied.reduce((sum, rule) => sum + rule.changed, 0), left_out: counts.rejected, drafts: counts.drafts },
       configure: { status: step(run !== null), rows: counts },
       train: { status: step(run?.state.status === "done", run?.alive), runs: run ? 1 : 0, run: run?.state ?? null, alive: run?.alive ?? false, resumable: run ? !run.alive && run.state.status !== "done" : false },
       evaluate: { status: step(this.#examined), run: this.#examined ? runId : null, report: this.#examined ? `${story.home}/runs/${runId}/report.html` : null },
@@ -170,14 +180,23 @@ export class FakeProgram {
     return { name, dir: `${story.home}/exports/${name}`, model: `${name}.gguf`, bytes: 292e6, modelfile: true, proof: true, written_at: new Date().toISOString() };
   }
 
-  #page(filter: RowFilter, offset: number, limit: number): unknown {
+  #found(filter: RowFilter): Row[] {
+    const note = (row: Row): DraftNote | undefined => this.#drafts.note(row.id);
     const fits = (row: Row): boolean =>
       (!filter.status || row.status === filter.status) &&
       (!filter.split || row.split === filter.split) &&
+      (!filter.origin || row.origin === filter.origin) &&
       (!filter.document || row.document === filter.document) &&
+      (!filter.kind || note(row)?.kind === filter.kind) &&
+      (!filter.grounding || note(row)?.grounding === filter.grounding) &&
       (!filter.search || JSON.stringify(row).toLowerCase().includes(filter.search.toLowerCase()));
-    const found = this.#rows.filter(fits);
-    return { rows: found.slice(offset, offset + limit), hits: [], total: found.length };
+    return this.#rows.filter(fits);
+  }
+
+  #page(filter: RowFilter, offset: number, limit: number): unknown {
+    const found = this.#found(filter);
+    const rows = found.slice(offset, offset + limit);
+    return { rows, hits: [], drafts: rows.flatMap((row) => this.#drafts.note(row.id) ?? []), total: found.length };
   }
 
   #view(): RunView {
@@ -211,11 +230,11 @@ export class FakeProgram {
     await this.#wait(1);
     if (failure) return heard({ event: "failed", ...failure });
     if (job.kind === "train" || job.kind === "resume") return this.#train(job, heard, stopped);
-    const stages = { import: "import", clean: "clean", undo: "clean", plan: "tokenise", eval: "answers", chat: "load", export: "write", row_view: "load", model_get: "download" };
+    const stages = { draft: "draft", augment: "augment", import: "import", clean: "clean", undo: "clean", plan: "tokenise", eval: "answers", chat: "load", export: "write", row_view: "load", model_get: "download" };
     heard({ event: "stage", name: stages[job.kind] });
     for (let done = 0; done <= 8; done += 1) {
       if (stopped()) return heard({ event: "cancelled" });
-      heard({ event: "progress", done, total: 8, unit: job.kind === "import" ? "files" : "rows" });
+      heard({ event: "progress", done, total: 8, unit: job.kind === "import" ? "files" : job.kind === "draft" ? "passages" : "rows" });
       await this.#wait(this.#pace / 8);
     }
     const value = this.#finish(job, heard);
@@ -230,6 +249,12 @@ export class FakeProgram {
         this.#rows = structuredClone(story.rows);
         return { documents: this.#documents, issues: [...story.unread, ...story.documents.flatMap((document) => document.issues)], passages: 379, rows: this.#rows.length, unchanged: 0, mappings: [story.mapping] };
       }
+      case "draft":
+        this.#rows.push(...this.#drafts.write(job.writer.by === "rules" ? "rules" : `${job.writer.by}:${job.writer.model}`));
+        return undefined;
+      case "augment":
+        this.#rows.push(...this.#drafts.derive(this.#rows));
+        return { kind: "synonyms", parents: 4, drafts: 4, unchanged: 0, failed: 0, reason: "" };
       case "clean": {
         const named = job.rules.length > 0 ? job.rules : this.#rules.map((rule) => rule.rule);
         if (!job.preview) this.#rules = this.#rules.map((rule) => (named.includes(rule.rule) ? { ...rule, applied: true } : rule));

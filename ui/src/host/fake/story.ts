@@ -1,6 +1,7 @@
 // The story that the in-memory host tells: a clinic's handbook, as a project looks after a day's work.
 import type { BaseModel } from "../types/BaseModel";
 import type { DoctorReport } from "../types/DoctorReport";
+import type { DraftWriters } from "../types/DraftWriters";
 import type { Document } from "../types/Document";
 import type { EvalReport } from "../types/EvalReport";
 import type { Issue } from "../types/Issue";
@@ -144,4 +145,14 @@ export const report: EvalReport = {
   recall: { asked: 40, right_before: 1, right_after: 29, answers: [] },
   forgetting: { texts: 24, before: 3.02, after: 3.11, change: { estimate: 0.09, low: -0.02, high: 0.2 }, verdict: "unclear" },
   seconds: 148,
+};
+
+export const writers: DraftWriters = {
+  writers: [
+    { by: "rules", model: "", title: "rules", bytes: 0, elsewhere: null },
+    { by: "ollama", model: "qwen3:4b", title: "qwen3:4b", bytes: 2.6e9, elsewhere: null },
+    { by: "ollama", model: "big:cloud", title: "big:cloud", bytes: 300, elsewhere: "https://ollama.com" },
+    { by: "engine", model: "gemma3-270m-it", title: "Gemma 3 270M, instructed", bytes: 292e6, elsewhere: null },
+  ],
+  ollama: true,
 };

@@ -8,7 +8,7 @@ import { toast } from "../../state/toast.svelte";
 import { work } from "../../state/work.svelte";
 import { t } from "../../words/words.svelte";
 
-export type View = "rules" | "rows" | "seen";
+export type View = "drafts" | "rules" | "rows" | "seen";
 /** All rules, in the order of the page: those that mend, then those that take out, then those that only point. */
 export const order: Rule[] = ["whitespace", "duplicates", "too_short", "too_long"];
 
@@ -50,7 +50,7 @@ class Cleaning {
       this.applied = null;
       this.previewed = [];
       this.refused = [];
-      this.view = "rules";
+      this.view = (app.project?.clean.drafts ?? 0) > 0 ? "drafts" : "rules";
     }
     await app.attempt(async () => void (this.applied = await host().call("verdicts", { dir })));
     const state = `${app.visit} ${app.project?.import.rows} ${app.project?.import.documents.documents}`;

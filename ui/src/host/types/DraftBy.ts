@@ -1,0 +1,1 @@
+export type DraftBy = "rules" | "ollama" | "endpoint" | "engine";
