@@ -11,7 +11,7 @@ use crate::gguf::{GgufFile, Value};
 #[derive(Debug)]
 enum Algorithm {
     /// `llama`: `SentencePiece`.
-    Spm { add_space_prefix: bool },
+    Spm { add_space_prefix: bool, words: Box<spm::Words> },
     /// `gpt2`: byte-level BPE.
     Bpe(Box<Bpe>),
 }
@@ -43,7 +43,10 @@ impl Tokenizer {
         let bos = id("tokenizer.ggml.bos_token_id");
         let eos = id("tokenizer.ggml.eos_token_id");
         let algorithm = match file.string("tokenizer.ggml.model")? {
-            "llama" => Algorithm::Spm { add_space_prefix: file.bool_or("tokenizer.ggml.add_space_prefix", true)? },
+            "llama" => Algorithm::Spm {
+                add_space_prefix: file.bool_or("tokenizer.ggml.add_space_prefix", true)?,
+                words: Box::new(spm::Words::new(&vocabulary)),
+            },
             _ => Algorithm::Bpe(Box::new(Bpe::from_gguf(file, &vocabulary)?)),
         };
         let add_bos_by_default = match &algorithm {
@@ -97,13 +100,13 @@ impl Tokenizer {
                 }
                 Piece::Text(text) => {
                     match &self.algorithm {
-                        Algorithm::Spm { add_space_prefix } => {
+                        Algorithm::Spm { add_space_prefix, words } => {
                             let mut spelled = String::with_capacity(text.len() + 8);
                             if *add_space_prefix && after_special {
                                 spelled.push(SPACE);
                             }
                             spelled.extend(text.chars().map(|letter| if letter == ' ' { SPACE } else { letter }));
-                            spm::merge(&self.vocabulary, &spelled, &mut ids)?;
+                            words.encode(&self.vocabulary, &spelled, &mut ids)?;
                         }
                         Algorithm::Bpe(bpe) => bpe.encode(text, &mut ids)?,
                     }
@@ -153,6 +156,11 @@ impl Tokenizer {
     /// Whether a token steers the model instead of standing for text.
     pub fn is_control(&self, id: u32) -> bool {
         self.vocabulary.kinds.get(id as usize).is_some_and(|kind| matches!(kind, Kind::Control | Kind::Unknown))
+    }
+
+    #[cfg(test)]
+    pub(super) fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
     }
 
     /// How many tokens there are.

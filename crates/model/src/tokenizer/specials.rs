@@ -27,6 +27,8 @@ pub(super) struct Specials {
     by_text: HashMap<String, Special>,
     /// Lengths that occur, by first byte.
     lengths: Vec<Vec<usize>>,
+    /// Which two bytes begin one, a bit each: most places of a text are passed over by it.
+    begins: Vec<u64>,
 }
 
 /// A token that is matched as text.
@@ -48,12 +50,19 @@ impl Specials {
         let is_phi_3 = name.contains("phi-3") || name.contains("phi3");
         let mut by_text = HashMap::new();
         let mut lengths = vec![Vec::new(); 256];
+        let mut begins = vec![0u64; 1 << 10];
         for (id, kind) in vocabulary.kinds.iter().enumerate() {
             let text = &vocabulary.texts[id];
             let Some(first) = text.bytes().next() else { continue };
             let control = matches!(kind, Kind::Control | Kind::Unknown);
             if control || *kind == Kind::UserDefined {
                 let strips = is_phi_3 && control && !PHI_3_KEEPS.contains(&text.as_str());
+                match text.as_bytes() {
+                    [first, second, ..] => {
+                        begins[(usize::from(*first) << 2) | usize::from(second >> 6)] |= 1 << (second & 63);
+                    }
+                    _ => begins[usize::from(first) << 2..][..4].fill(u64::MAX),
+                }
                 by_text.insert(text.clone(), Special { id: id as u32, control, strips });
                 let lengths: &mut Vec<usize> = &mut lengths[usize::from(first)];
                 if !lengths.contains(&text.len()) {
@@ -61,7 +70,7 @@ impl Specials {
                 }
             }
         }
-        Self { by_text, lengths }
+        Self { by_text, lengths, begins }
     }
 
     pub(super) fn get(&self, text: &str) -> Option<u32> {
@@ -71,7 +80,13 @@ impl Specials {
     /// The tokens that occur anywhere in `text`, longest first, then by id.
     fn occurring<'a>(&self, text: &'a str, which: Which) -> Vec<(&'a str, Special)> {
         let mut found = HashSet::new();
+        let bytes = text.as_bytes();
         for (start, byte) in text.bytes().enumerate() {
+            if let Some(second) = bytes.get(start + 1)
+                && self.begins[(usize::from(byte) << 2) | usize::from(second >> 6)] >> (second & 63) & 1 == 0
+            {
+                continue;
+            }
             for length in &self.lengths[usize::from(byte)] {
                 let Some(candidate) = text.get(start..start + length) else { continue };
                 match self.by_text.get(candidate) {

@@ -1,17 +1,82 @@
 //! `SentencePiece`'s way from text to tokens, as llama.cpp goes it (`llm_tokenizer_spm`).
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::Mutex;
 
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{Kind, Vocabulary};
 use crate::error::{ModelError, Result};
 
 /// `SentencePiece`'s visible space, which stands for a space inside tokens.
 pub(super) const SPACE: char = '\u{2581}';
 
+/// Words whose tokens are remembered; the longest of them, bytes.
+const REMEMBERED: usize = 1 << 16;
+const LONGEST_REMEMBERED: usize = 48;
+
+/// Where a text falls into words that no token spans, and the tokens of words that were seen.
+///
+/// Symbols are only ever joined into tokens of the vocabulary. Where no token holds a letter with a space behind it, no
+/// join crosses that place, so that the words on both sides can be merged each on its own, with the same result.
+#[derive(Debug)]
+pub(super) struct Words {
+    /// Letters behind which a space stands inside some token.
+    inner: HashSet<char>,
+    seen: Mutex<HashMap<Box<str>, Box<[u32]>>>,
+}
+
+impl Words {
+    pub(super) fn new(vocabulary: &Vocabulary) -> Self {
+        let mut inner = HashSet::new();
+        for (text, kind) in vocabulary.texts.iter().zip(&vocabulary.kinds) {
+            if *kind == Kind::Normal {
+                let pairs = text.chars().zip(text.chars().skip(1));
+                inner.extend(
+                    pairs.filter(|(before, after)| *before != SPACE && *after == SPACE).map(|(before, _)| before),
+                );
+            }
+        }
+        Self { inner, seen: Mutex::default() }
+    }
+
+    /// Adds the tokens of a text.
+    pub(super) fn encode(&self, vocabulary: &Vocabulary, text: &str, ids: &mut Vec<u32>) -> Result<()> {
+        // Another thread at it: then without the memory.
+        let mut seen = self.seen.try_lock().ok();
+        let (mut start, mut before) = (0, SPACE);
+        for (at, letter) in text.char_indices() {
+            if letter == SPACE && before != SPACE && !self.inner.contains(&before) {
+                word(vocabulary, seen.as_deref_mut(), &text[start..at], ids)?;
+                start = at;
+            }
+            before = letter;
+        }
+        word(vocabulary, seen.as_deref_mut(), &text[start..], ids)
+    }
+}
+
+fn word(
+    vocabulary: &Vocabulary,
+    seen: Option<&mut HashMap<Box<str>, Box<[u32]>>>,
+    word: &str,
+    ids: &mut Vec<u32>,
+) -> Result<()> {
+    let Some(seen) = seen.filter(|_| word.len() <= LONGEST_REMEMBERED) else { return merge(vocabulary, word, ids) };
+    if let Some(known) = seen.get(word) {
+        ids.extend_from_slice(known);
+        return Ok(());
+    }
+    let from = ids.len();
+    merge(vocabulary, word, ids)?;
+    if seen.len() < REMEMBERED {
+        seen.insert(word.into(), ids[from..].into());
+    }
+    Ok(())
+}
+
 /// llama.cpp's `llm_tokenizer_spm_session::tokenize`: from single characters, the neighbours whose union has the
 /// best score are joined first, the leftmost among equals.
-pub(super) fn merge(vocabulary: &Vocabulary, text: &str, ids: &mut Vec<u32>) -> Result<()> {
+fn merge(vocabulary: &Vocabulary, text: &str, ids: &mut Vec<u32>) -> Result<()> {
     let mut symbols: Vec<Symbol> = Vec::with_capacity(text.len());
     for (start, letter) in text.char_indices() {
         let index = symbols.len();
@@ -113,3 +178,28 @@ impl PartialEq for Join {
 }
 
 impl Eq for Join {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::starter_tokenizer;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn word_by_word_gives_what_the_whole_text_gives(text in "[a-zA-Z ]{0,60}|(\\PC|[ \n.,<>/h1]){0,60}|[中文的是 。，a]{0,40}") {
+            let Some(tokenizer) = starter_tokenizer() else { return Ok(()) };
+            let spelled = text.replace(' ', "\u{2581}");
+            let (mut whole, mut parts) = (Vec::new(), Vec::new());
+            merge(tokenizer.vocabulary(), &spelled, &mut whole).unwrap();
+            let words = Words::new(tokenizer.vocabulary());
+            for _ in 0..2 {
+                parts.clear();
+                words.encode(tokenizer.vocabulary(), &spelled, &mut parts).unwrap();
+                prop_assert_eq!(&parts, &whole);
+            }
+        }
+    }
+}
