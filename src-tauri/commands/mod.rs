@@ -55,10 +55,10 @@ macro_rules! commands {
 
 use std::path::PathBuf;
 
-use hone_data::{Document, Passage, Row, RowStatus};
+use hone_data::{Document, MappedFile, Passage, Row, RowStatus};
 use hone_job::Event;
 use hone_job::run::{RunState, RunView};
-use hone_studio::store::{Decided, DraftingState, ReviewState};
+use hone_studio::store::{Decided, DocumentYield, DraftingState, ReviewState};
 use hone_studio::{ExportEntry, ProjectState, RecentProject, RowFilter, RowPage, RuleHits, Settings};
 
 use crate::jobs::JobSpec;
@@ -102,8 +102,12 @@ commands! {
 
     /// The project's documents.
     documents(dir: PathBuf) -> Vec<Document> = documents::list;
+    /// How many passages and rows each document gave.
+    document_yields(dir: PathBuf) -> Vec<DocumentYield> = documents::yields;
     /// The passages of a document, in its order.
     passages(dir: PathBuf, hash: String) -> Vec<Passage> = documents::passages;
+    /// How the columns of a document were understood; none where it has no columns.
+    document_mapping(dir: PathBuf, hash: String) -> Option<MappedFile> = documents::mapping;
     /// Takes a document and its rows out of the project.
     document_remove(dir: PathBuf, hash: String) -> () = documents::remove;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use hone_data::Mapping;
 use serde::Deserialize;
 use ts_rs::TS;
 
@@ -19,10 +20,13 @@ pub enum JobSpec {
     Import {
         /// Full paths of files or folders.
         paths: Vec<PathBuf>,
-        /// Column of a structured file by what it means (`question`, `answer`, `context`, `label`, `split`).
-        #[serde(default)]
-        #[ts(optional, as = "Option<BTreeMap<String, String>>")]
-        mapping: BTreeMap<String, String>,
+    },
+    /// Read a document of the project anew, with other columns. Result: `ImportOutcome`.
+    Remap {
+        /// Hash of the document.
+        document: String,
+        /// What each column is; those that are not named are left out.
+        mapping: Mapping,
     },
     /// Draft questions and answers from the passages that this writer has not drafted from yet. Result: `DraftOutcome`.
     Draft {
@@ -178,13 +182,8 @@ impl JobSpec {
         }
         let mut say = |parts: &[&str]| words.extend(parts.iter().map(OsString::from));
         match self {
-            Self::Import { paths, mapping } => {
-                say(&["import"]);
-                for (meaning, column) in mapping {
-                    let meaning = checks::identifier("mapping", meaning)?;
-                    say(&[&format!("--map={meaning}={}", checks::text("mapping", column, checks::NAME_MAX)?)]);
-                }
-                say(&["--"]);
+            Self::Import { paths } => {
+                say(&["import", "--"]);
                 words.extend(checks::paths(paths)?.iter().map(Into::into));
             }
             Self::Draft { writer, kinds, per_passage, language, tone, system, again } => {
@@ -208,6 +207,16 @@ impl JobSpec {
                 say(&["augment", &format!("--how={}", checks::identifier("how", how)?)]);
                 for word in writer.words()? {
                     say(&[&word]);
+                }
+            }
+            Self::Remap { document, mapping } => {
+                say(&["import", &format!("--document={}", checks::identifier("document", document)?)]);
+                // What is left out is said too, or it would be guessed.
+                for part in ["question", "answer", "context", "system", "text", "label", "split", "metadata"] {
+                    say(&[&format!("--map={part}=")]);
+                }
+                for (part, column) in mapping.named() {
+                    say(&[&format!("--map={part}={}", checks::text("mapping", column, checks::NAME_MAX)?)]);
                 }
             }
             Self::Clean { rules, preview } => {
@@ -300,6 +309,15 @@ mod tests {
     }
 
     #[test]
+    fn other_columns_are_said_whole_so_that_nothing_is_guessed() {
+        let asked =
+            words(r#"{"kind":"remap","document":"ab12","mapping":{"question":"问题","metadata":["a=b"]}}"#).unwrap();
+        assert_eq!(asked[3..5], ["import", "--document=ab12"]);
+        assert!(asked.contains(&"--map=answer=".to_owned()), "{asked:?}");
+        assert_eq!(asked[asked.len() - 2..], ["--map=question=问题", "--map=metadata=a=b"]);
+    }
+
+    #[test]
     fn hostile_values_never_become_words_of_their_own() {
         for json in [
             r#"{"kind":"import","paths":["--json"]}"#,
@@ -308,6 +326,7 @@ mod tests {
             r#"{"kind":"draft","writer":{"by":"rules","temperature":0.5},"kinds":["fact,--again"],"per_passage":3}"#,
             r#"{"kind":"draft","writer":{"by":"ollama","model":"a\u0000b","temperature":0.5},"kinds":[],"per_passage":3}"#,
             r#"{"kind":"augment","how":"","writer":{"by":"rules","temperature":0.5}}"#,
+            r#"{"kind":"remap","document":"--map=x","mapping":{}}"#,
             r#"{"kind":"clean","rules":["x --undo y"],"preview":true}"#,
             r#"{"kind":"undo","rule":""}"#,
             r#"{"kind":"plan","preset":"../../etc/passwd"}"#,

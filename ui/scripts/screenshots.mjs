@@ -9,7 +9,7 @@ const only = process.argv.find((word) => word.startsWith("only="))?.slice(5);
 const quick = rest.includes("quick");
 const odd = rest.includes("odd");
 const pages = [
-  ["welcome", "all"], ["welcome", "new"], ["welcome", "stopped"], ["welcome", "running"], ["welcome", "new", "new-project"], ["welcome", "new", "settings"], ["computer", "all"], ["import", "imported", "document-row"], ["import", "empty"], ["import", "imported"], ["import", "imported", "draft-start", "pace=20000"],
+  ["welcome", "all"], ["welcome", "new"], ["welcome", "stopped"], ["welcome", "running"], ["welcome", "new", "new-project"], ["welcome", "new", "settings"], ["computer", "all"], ["import", "imported", "document-row"], ["import", "empty"], ["import", "imported"], ["import", "imported", "document-d4"], ["import", "imported", "open-files"], ["import", "imported", "draft-start", "pace=20000"],
   ["import", "imported", "", "drafts=waiting"], ["import", "imported", "draft-failures", "drafts=failed"], ["clean", "imported"], ["clean", "imported", "tab-drafts"], ["clean", "imported", "tab-drafts", "drafts=waiting"],
   ["clean", "imported", "tab-drafts,main-action,approve-rest", "drafts=waiting"], ["clean", "imported", "tab-drafts,main-action,augment,augment-paraphrase", "drafts=waiting"],
   ["clean", "cleaned"], ["clean", "cleaned", "tab-rows"], ["clean", "cleaned", "tab-rows,edit-row"], ["clean", "cleaned", "tab-seen"], ["configure", "cleaned"], ["configure", "cleaned", "all-settings"], ["train", "cleaned"], ["train", "running"], ["train", "stopped"], ["train", "failed"],

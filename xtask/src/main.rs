@@ -3,6 +3,7 @@
 //! Has no dependencies, so that it starts within seconds on a machine that has nothing yet.
 
 mod bench;
+mod bench_data;
 mod demo;
 mod machine;
 mod node;
@@ -21,6 +22,7 @@ cargo xtask demo   [--headless] [--out DIR] [--yes]   do the main job on the sam
 cargo xtask test   [--only PART]                      run everything that must pass
 cargo xtask parity [--write-golden]                   compare with Transformers and PEFT, live
 cargo xtask bench                                     measure side by side, write docs/benchmarks.md
+cargo xtask bench data [--megabytes N]                measure imports and pages of rows, write docs/benchmarks.md
 cargo xtask types                                     write the TypeScript types of the Rust side
 cargo xtask setup                                     install what the tests need, nothing else
 
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::run(rest),
         Some("test") => test::run(rest),
         Some("parity") => parity::run(rest),
+        Some("bench") if rest.first().is_some_and(|what| what == "data") => bench_data::run(&rest[1..]),
         Some("bench") => bench::run(),
         Some("types") => types::write(),
         Some("setup") => test::setup(),

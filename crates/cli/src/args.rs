@@ -110,11 +110,18 @@ pub enum Language {
 #[derive(Debug, Args)]
 pub struct Import {
     /// Files, or folders with files
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "document", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Say which column is what: `question=Frage`, `answer=…`, `context=`, `system=`, `text=`, `label=`, `split=`
+    /// Say which column is what: `question=Frage`, `answer=…`, `context=`, `system=`, `text=`, `label=`, `split=`,
+    /// and as often as needed `metadata=`; remembered for files with the same columns
     #[arg(long, value_name = "PART=COLUMN")]
     pub map: Vec<String>,
+    /// Read a document of the project anew, from the project's own copy: its hash
+    #[arg(long, value_name = "HASH")]
+    pub document: Vec<String>,
+    /// How long passages are in tokens, from now on in this project
+    #[arg(long, value_name = "MIN-MAX")]
+    pub passages: Option<String>,
 }
 
 /// The rows.

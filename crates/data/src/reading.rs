@@ -19,6 +19,7 @@ pub fn rows(document: &str, passages: &[Passage]) -> Vec<Row> {
             line: passage.pages.map(|(first, _)| first),
             status: RowStatus::Approved,
             split: None,
+            metadata: std::collections::BTreeMap::new(),
         })
         .collect()
 }

@@ -1,5 +1,7 @@
 //! The words of the data path: document, passage, row, message. Plain values, no behaviour beyond themselves.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -160,4 +162,8 @@ pub struct Row {
     pub status: RowStatus,
     /// Its part, once assigned or given by the source.
     pub split: Option<Split>,
+    /// Values of the source that are kept beside it and not trained on, by column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[ts(optional, as = "Option<BTreeMap<String, String>>")]
+    pub metadata: BTreeMap<String, String>,
 }

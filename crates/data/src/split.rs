@@ -58,6 +58,50 @@ pub fn assign(rows: &[Row], seed: u64, shares: SplitShares) -> Vec<Split> {
     splits
 }
 
+/// Draws the part of each row on its own, where there are too many to hold them all: rows with the same question go
+/// the same way, shares are met up to chance. [`assign`] is for numbers of rows in which chance shows.
+#[derive(Debug, Clone, Default)]
+pub struct Drawn {
+    held: HashMap<u64, Split>,
+}
+
+impl Drawn {
+    /// Rows with the question of `row` follow it.
+    pub fn hold(&mut self, row: &Row) {
+        if let Some(split) = row.split {
+            self.held.entry(short(&question_key(row))).or_insert(split);
+        }
+    }
+
+    /// The part of a row: its own, else that of an earlier row with its question, else drawn by `seed`.
+    pub fn part(&mut self, row: &Row, seed: u64, shares: SplitShares) -> Split {
+        if row.split.is_some() {
+            self.hold(row);
+        }
+        let key = question_key(row);
+        if let Some(split) = row.split.or_else(|| self.held.get(&short(&key)).copied()) {
+            return split;
+        }
+        let mut first = [0; 8];
+        first.copy_from_slice(&draw(seed, &key)[..8]);
+        let place = u64::from_be_bytes(first) as f64 / u64::MAX as f64;
+        if place < shares.exam && is_conversation(row) {
+            Split::Exam
+        } else if place > 1.0 - shares.valid {
+            Split::Valid
+        } else {
+            Split::Train
+        }
+    }
+}
+
+/// 64 bits of a key: two of a million agree by chance once in forty million times.
+fn short(key: &str) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    std::hash::Hash::hash(key, &mut hasher);
+    std::hash::Hasher::finish(&hasher)
+}
+
 /// Gives free groups to `split` until it holds `target`, as `size` counts. A group that would overshoot by more than
 /// half the target is passed over, so that one huge group does not eat everything.
 fn fill(
@@ -162,6 +206,7 @@ mod tests {
             line: None,
             status: RowStatus::Approved,
             split: None,
+            metadata: std::collections::BTreeMap::new(),
         }
     }
 
@@ -223,6 +268,25 @@ mod tests {
         let splits = assign(&rows, 5, SplitShares::default());
         assert!(splits.chunks(2).all(|pair| pair[0] == pair[1]));
         assert_eq!(counts(&splits).2, 6, "three questions and their passages");
+    }
+
+    #[test]
+    fn drawn_parts_have_their_shares_and_the_same_question_goes_the_same_way() {
+        let asked = |n: usize| row(&format!("Question {n}?"), None);
+        let mut drawn = Drawn::default();
+        let shares = SplitShares::default();
+        let parts: Vec<Split> = (0..10_000).map(|n| drawn.part(&asked(n), 42, shares)).collect();
+        for split in [Split::Exam, Split::Valid] {
+            let count = parts.iter().filter(|part| **part == split).count();
+            // Ten percent of ten thousand: four standard deviations are 120.
+            assert!((880..=1120).contains(&count), "{split:?}: {count}");
+        }
+        for (n, part) in parts.iter().enumerate().take(100) {
+            assert_eq!(drawn.part(&asked(n), 42, shares), *part);
+        }
+        let given = Row { split: Some(Split::Exam), ..asked(77_777) };
+        drawn.hold(&given);
+        assert_eq!(drawn.part(&asked(77_777), 42, shares), Split::Exam);
     }
 
     proptest! {

@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hone_data::passages::PassageLength;
 use hone_job::fs;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -37,6 +38,9 @@ pub struct ProjectFile {
     /// Draws which rows are measured and which are kept for the exam.
     #[serde(default = "split_seed")]
     pub split_seed: u64,
+    /// How long passages are, in tokens of the base model.
+    #[serde(default)]
+    pub passages: PassageLength,
 }
 
 fn split_seed() -> u64 {
@@ -52,6 +56,7 @@ impl ProjectFile {
             base: base.into(),
             language: language.into(),
             split_seed: split_seed(),
+            passages: PassageLength::default(),
         }
     }
 }
@@ -144,6 +149,15 @@ impl Project {
     pub fn set_base(&mut self, base: &str) -> Result<(), StudioError> {
         let before = std::mem::replace(&mut self.file.base, base.to_owned());
         self.write().inspect_err(|_| self.file.base = before)
+    }
+
+    /// Changes how long the passages of the next imports are.
+    ///
+    /// # Errors
+    /// What the disk refuses; the old length stays then.
+    pub fn set_passages(&mut self, length: PassageLength) -> Result<(), StudioError> {
+        let before = std::mem::replace(&mut self.file.passages, length);
+        self.write().inspect_err(|_| self.file.passages = before)
     }
 
     fn write(&self) -> Result<(), StudioError> {

@@ -44,6 +44,7 @@ fn add_row(project: &Project) {
         line: None,
         status: RowStatus::Approved,
         split: None,
+        metadata: std::collections::BTreeMap::new(),
     };
     let document = Document {
         hash: "a".into(),

@@ -4,12 +4,14 @@ import type { BaseModel } from './types/BaseModel';
 import type { Decided } from './types/Decided';
 import type { DoctorReport } from './types/DoctorReport';
 import type { Document } from './types/Document';
+import type { DocumentYield } from './types/DocumentYield';
 import type { DraftWriters } from './types/DraftWriters';
 import type { DraftingState } from './types/DraftingState';
 import type { EvalReport } from './types/EvalReport';
 import type { Event } from './types/Event';
 import type { ExportEntry } from './types/ExportEntry';
 import type { JobSpec } from './types/JobSpec';
+import type { MappedFile } from './types/MappedFile';
 import type { Passage } from './types/Passage';
 import type { ProjectState } from './types/ProjectState';
 import type { RecentProject } from './types/RecentProject';
@@ -58,8 +60,12 @@ export interface Commands {
   reveal: { args: { path: string }; result: void; events: never };
   /** The project's documents. */
   documents: { args: { dir: string }; result: Array<Document>; events: never };
+  /** How many passages and rows each document gave. */
+  document_yields: { args: { dir: string }; result: Array<DocumentYield>; events: never };
   /** The passages of a document, in its order. */
   passages: { args: { dir: string; hash: string }; result: Array<Passage>; events: never };
+  /** How the columns of a document were understood; none where it has no columns. */
+  document_mapping: { args: { dir: string; hash: string }; result: MappedFile | null; events: never };
   /** Takes a document and its rows out of the project. */
   document_remove: { args: { dir: string; hash: string }; result: void; events: never };
   /** A page of rows. */

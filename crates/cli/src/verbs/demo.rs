@@ -100,7 +100,7 @@ fn take_in(project: &Project, context: &Context) -> Outcome<Option<()>> {
         return Ok(None);
     }
     let files = samples::write(&project.dir().join("samples"))?;
-    let (_, failed) = import::import(project, &files, &[], context)?;
+    let (_, failed) = import::import(project, &files, context)?;
     failed.map_or(Ok(Some(())), Err)
 }
 

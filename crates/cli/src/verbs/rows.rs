@@ -237,6 +237,7 @@ mod tests {
             line: None,
             status: RowStatus::Approved,
             split: None,
+            metadata: std::collections::BTreeMap::new(),
         };
         assert_eq!(
             Line::of(&row, RowFormat::Openai).written(),

@@ -144,6 +144,7 @@ pub(crate) mod tests {
             line: None,
             status: RowStatus::Approved,
             split: None,
+            metadata: std::collections::BTreeMap::new(),
         }
     }
 

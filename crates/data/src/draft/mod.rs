@@ -92,6 +92,7 @@ impl Draft {
             line: page,
             status: RowStatus::Draft,
             split: None,
+            metadata: std::collections::BTreeMap::new(),
         }
     }
 }

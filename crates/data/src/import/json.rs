@@ -32,7 +32,7 @@ pub(super) fn read(input: &Input) -> Parsed {
             reader.record(at as u32 + 1, "record", record);
         }
     } else {
-        reader.lines(&text);
+        reader.lines(&text, 0);
     }
     reader.finish()
 }
@@ -56,6 +56,66 @@ fn wrapped(text: &str) -> Option<Vec<Value>> {
     }
 }
 
+/// Whether the beginning of a file looks like JSON Lines: a whole record on its first line.
+pub(super) fn is_lines(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head);
+    let first = text.trim_start_matches('\u{FEFF}').lines().find(|line| !line.trim().is_empty());
+    first.is_some_and(|line| serde_json::from_str::<Map<String, Value>>(line).is_ok())
+}
+
+/// JSON Lines that come in portions.
+pub(super) struct Lines {
+    name: String,
+    issues: IssueList,
+    records: Records,
+    positions: HashMap<String, usize>,
+    /// Lines of the portions so far.
+    before: u32,
+    found: bool,
+}
+
+impl Lines {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            issues: IssueList::default(),
+            records: Records::default(),
+            positions: HashMap::new(),
+            before: 0,
+            found: false,
+        }
+    }
+
+    /// The records of the next whole lines.
+    pub(super) fn take(&mut self, text: &str) -> Vec<Record> {
+        let text = if self.before == 0 { text.trim_start_matches('\u{FEFF}') } else { text };
+        let mut reader = Reader {
+            file: &self.name,
+            issues: std::mem::take(&mut self.issues),
+            records: std::mem::take(&mut self.records),
+            positions: std::mem::take(&mut self.positions),
+        };
+        reader.lines(text, self.before);
+        self.before += newlines(text);
+        let records = std::mem::take(&mut reader.records.records);
+        (self.issues, self.records, self.positions) = (reader.issues, reader.records, reader.positions);
+        self.found |= !records.is_empty();
+        records
+    }
+
+    pub(super) fn columns(&self) -> &[String] {
+        &self.records.columns
+    }
+
+    pub(super) fn finish(self) -> Vec<Issue> {
+        let mut issues = self.issues.into_issues();
+        if !self.found {
+            issues.insert(0, no_records(&self.name));
+        }
+        issues
+    }
+}
+
 struct Reader<'a> {
     file: &'a str,
     issues: IssueList,
@@ -64,9 +124,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn lines(&mut self, text: &str) {
+    fn lines(&mut self, text: &str, before: u32) {
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let number = at as u32 + 1;
+            let number = before + at as u32 + 1;
             match serde_json::from_str(line) {
                 Ok(value) => self.record(number, "line", value),
                 Err(error) => self.issues.push(Issue::partial(
@@ -214,19 +274,20 @@ impl Reader<'_> {
     fn finish(self) -> Parsed {
         let mut issues = self.issues.into_issues();
         if self.records.records.is_empty() {
-            issues.insert(
-                0,
-                Issue::unreadable(
-                    "no_records",
-                    self.file,
-                    "Not one record could be read",
-                    "Write one JSON object a line, such as {\"question\": …, \"answer\": …}",
-                ),
-            );
+            issues.insert(0, no_records(self.file));
             return Parsed { content: Content::Nothing, pages: None, issues };
         }
         Parsed { content: Content::Records(self.records), pages: None, issues }
     }
+}
+
+fn no_records(file: &str) -> Issue {
+    Issue::unreadable(
+        "no_records",
+        file,
+        "Not one record could be read",
+        "Write one JSON object a line, such as {\"question\": …, \"answer\": …}",
+    )
 }
 
 /// The place of a list of turns in the conversation, for the names under which they stand.

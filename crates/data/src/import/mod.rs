@@ -10,6 +10,7 @@ mod list;
 mod markdown;
 mod paragraphs;
 mod pdf;
+mod portions;
 mod read;
 mod sheet;
 mod table;
@@ -21,6 +22,7 @@ use crate::{Content, Document, Issue};
 
 pub use format::Format;
 pub use list::{Listing, list};
+pub use portions::{Look, LookError, Portions, look, open};
 pub use read::{hash, read, read_bytes};
 
 /// Limits of reading one file.

@@ -44,39 +44,124 @@ pub(super) fn read(input: &Input) -> Parsed {
         let first = rows.next().map(|(_, first)| first).unwrap_or_default();
         named(first.iter())
     } else {
-        issues.push(Issue::remark(
-            "no_header",
-            input.name,
-            "line 1",
-            "The first line does not look like column names, so it was taken as a row",
-            "Put a line with column names first if it is one",
-        ));
+        issues.push(no_header(input.name));
         named(std::iter::repeat_n("", width))
     };
     let mut records = Vec::new();
     for (line, row) in rows {
-        if row.len() > width && row.iter().skip(width).any(|value| !value.trim().is_empty()) {
-            issues.push(ragged(input.name, line, "Too many values", &row, width, "so it was left out"));
-            continue;
-        }
-        if row.len() < width {
-            let issue = ragged(input.name, line, "Too few values", &row, width, "so the last ones are empty");
-            issues.push(Issue { kind: crate::IssueKind::Remark, ..issue });
-        }
-        let values = row.iter().take(width).map(str::to_owned).collect();
-        records.push(Record { line, values, messages: Vec::new() });
+        records.extend(fitted(&row, line, width, input.name, &mut issues));
     }
     if records.is_empty() {
         let mut issues = issues.into_issues();
-        issues.push(Issue::unreadable(
-            "no_records",
-            input.name,
-            "The table has column names but no rows that fit them",
-            "Check the delimiter, and that the table was saved completely",
-        ));
+        issues.push(no_records(input.name));
         return Parsed { content: Content::Nothing, pages: None, issues };
     }
     Parsed { content: Content::Records(Records { columns, records }), pages: None, issues: issues.into_issues() }
+}
+
+/// The record of a row, unless it has more values than there are columns.
+fn fitted(row: &StringRecord, line: u32, width: usize, file: &str, issues: &mut IssueList) -> Option<Record> {
+    if row.len() > width && row.iter().skip(width).any(|value| !value.trim().is_empty()) {
+        issues.push(ragged(file, line, "Too many values", row, width, "so it was left out"));
+        return None;
+    }
+    if row.len() < width {
+        let issue = ragged(file, line, "Too few values", row, width, "so the last ones are empty");
+        issues.push(Issue { kind: crate::IssueKind::Remark, ..issue });
+    }
+    Some(Record { line, values: row.iter().take(width).map(str::to_owned).collect(), messages: Vec::new() })
+}
+
+fn no_header(file: &str) -> Issue {
+    Issue::remark(
+        "no_header",
+        file,
+        "line 1",
+        "The first line does not look like column names, so it was taken as a row",
+        "Put a line with column names first if it is one",
+    )
+}
+
+fn no_records(file: &str) -> Issue {
+    Issue::unreadable(
+        "no_records",
+        file,
+        "The table has column names but no rows that fit them",
+        "Check the delimiter, and that the table was saved completely",
+    )
+}
+
+/// Rows of a portion.
+const PORTION: usize = 2000;
+
+/// A large table in UTF-8 whose quotes close, read in portions.
+pub(super) struct Rows {
+    reader: csv::Reader<std::fs::File>,
+    name: String,
+    columns: Vec<String>,
+    first: Option<StringRecord>,
+    ends_with_line: bool,
+    issues: IssueList,
+    found: bool,
+}
+
+impl Rows {
+    /// `head` is the beginning of the file. `None` where its first row is no row of a table.
+    pub(super) fn open(file: std::fs::File, name: &str, head: &[u8], ends_with_line: bool) -> Option<Self> {
+        let delimiter = delimiter(&String::from_utf8_lossy(head));
+        let mut reader = ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(1 << 20)
+            .from_reader(file);
+        let mut first = StringRecord::new();
+        if !reader.read_record(&mut first).ok()? || first.len() > MAX_COLUMNS {
+            return None;
+        }
+        let mut issues = IssueList::default();
+        let (columns, first) = if is_header(&first) {
+            (named(first.iter()), None)
+        } else {
+            issues.push(no_header(name));
+            (named(std::iter::repeat_n("", first.len())), Some(first))
+        };
+        Some(Self { reader, name: name.to_owned(), columns, first, ends_with_line, issues, found: false })
+    }
+
+    pub(super) fn portion(&mut self) -> std::io::Result<Vec<Record>> {
+        let width = self.columns.len();
+        let mut records = Vec::with_capacity(PORTION);
+        if let Some(first) = self.first.take() {
+            records.extend(fitted(&first, 1, width, &self.name, &mut self.issues));
+        }
+        let mut row = StringRecord::new();
+        while records.len() < PORTION && self.reader.read_record(&mut row)? {
+            // The reader stands behind the row; blank lines before it are not its own.
+            let inside: u32 = row.iter().map(newlines).sum();
+            let cut_off = self.reader.is_done() && !self.ends_with_line;
+            let behind = self.reader.position().line() as u32 - u32::from(!cut_off);
+            let line = behind.saturating_sub(inside);
+            records.extend(fitted(&row, line, width, &self.name, &mut self.issues));
+        }
+        self.found |= !records.is_empty();
+        Ok(records)
+    }
+
+    pub(super) fn read(&self) -> u64 {
+        self.reader.position().byte()
+    }
+
+    pub(super) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    pub(super) fn finish(mut self) -> Vec<Issue> {
+        if !self.found {
+            self.issues.push(no_records(&self.name));
+        }
+        self.issues.into_issues()
+    }
 }
 
 fn ragged(file: &str, line: u32, what: &str, row: &StringRecord, width: usize, so: &str) -> Issue {

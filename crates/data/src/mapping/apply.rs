@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use crate::issue::IssueList;
 use crate::mapping::Mapping;
 use crate::{Issue, Message, Origin, Record, Records, Role, Row, RowStatus, Split};
@@ -15,38 +17,67 @@ pub struct Applied {
 /// question or without an answer is left out and named by line and column. `document` is the document's hash, `file`
 /// its name for the issues.
 pub fn apply(records: &Records, mapping: &Mapping, document: &str, file: &str) -> Applied {
-    let mut issues = IssueList::default();
-    for (part, column) in mapping.named() {
-        if records.column(column).is_none() {
+    let mut mapper = Mapper::new(mapping, document, file);
+    let mut rows = Vec::with_capacity(records.records.len());
+    mapper.take(&records.columns, &records.records, |row| rows.push(row));
+    Applied { rows, issues: mapper.finish(&records.columns) }
+}
+
+/// [`apply`] for records that come in portions.
+pub struct Mapper<'a> {
+    mapping: &'a Mapping,
+    document: &'a str,
+    file: &'a str,
+    issues: IssueList,
+    /// Whether a record came that has no conversation of its own.
+    needs_mapping: bool,
+}
+
+impl<'a> Mapper<'a> {
+    /// `document` is the document's hash, `file` its name for the issues.
+    pub fn new(mapping: &'a Mapping, document: &'a str, file: &'a str) -> Self {
+        Self { mapping, document, file, issues: IssueList::default(), needs_mapping: false }
+    }
+
+    /// Makes rows of the next records. `columns` may have grown since the last portion.
+    pub fn take(&mut self, columns: &[String], records: &[Record], mut give: impl FnMut(Row)) {
+        let columns = Columns::of(columns, self.mapping);
+        for record in records {
+            self.needs_mapping |= record.messages.is_empty();
+            match columns.row(record, self.document, self.file, &mut self.issues) {
+                Ok(row) => give(row),
+                Err(Some(issue)) => self.issues.push(issue),
+                Err(None) => {}
+            }
+        }
+    }
+
+    /// Records that gave no row, and columns that are not there.
+    pub fn finish(self, columns: &[String]) -> Vec<Issue> {
+        let mut issues = Vec::new();
+        for (part, column) in self.mapping.named() {
+            if !columns.iter().any(|name| name == column) {
+                issues.push(Issue::partial(
+                    "missing_column",
+                    self.file,
+                    &format!("column {column}"),
+                    format!("The mapping takes `{part}` from column `{column}`, which this file does not have"),
+                    &format!("Choose one of its columns: {}", listed(columns)),
+                ));
+            }
+        }
+        if self.needs_mapping && !self.mapping.is_complete() {
             issues.push(Issue::partial(
-                "missing_column",
-                file,
-                &format!("column {column}"),
-                format!("The mapping takes `{part}` from column `{column}`, which this file does not have"),
-                &format!("Choose one of its columns: {}", listed(&records.columns)),
+                "no_mapping",
+                self.file,
+                "",
+                "No column was recognised as question and answer, or as text",
+                &format!("Say which column is which; this file has: {}", listed(columns)),
             ));
         }
+        issues.extend(self.issues.into_issues());
+        issues
     }
-    let needs_mapping = records.records.iter().any(|record| record.messages.is_empty());
-    if needs_mapping && !mapping.is_complete() {
-        issues.push(Issue::partial(
-            "no_mapping",
-            file,
-            "",
-            "No column was recognised as question and answer, or as text",
-            &format!("Say which column is which; this file has: {}", listed(&records.columns)),
-        ));
-    }
-    let columns = Columns::of(records, mapping);
-    let mut rows = Vec::with_capacity(records.records.len());
-    for record in &records.records {
-        match columns.row(record, document, file, &mut issues) {
-            Ok(row) => rows.push(row),
-            Err(Some(issue)) => issues.push(issue),
-            Err(None) => {}
-        }
-    }
-    Applied { rows, issues: issues.into_issues() }
 }
 
 fn listed(columns: &[String]) -> String {
@@ -65,11 +96,13 @@ struct Columns<'a> {
     text: Option<usize>,
     label: Option<usize>,
     split: Option<usize>,
+    metadata: Vec<(usize, &'a str)>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(records: &Records, mapping: &'a Mapping) -> Self {
-        let find = |column: &Option<String>| column.as_deref().and_then(|column| records.column(column));
+    fn of(columns: &[String], mapping: &'a Mapping) -> Self {
+        let place = |column: &str| columns.iter().position(|name| name == column);
+        let find = |column: &Option<String>| column.as_deref().and_then(place);
         Self {
             mapping,
             question: find(&mapping.question),
@@ -79,6 +112,7 @@ impl<'a> Columns<'a> {
             text: find(&mapping.text),
             label: find(&mapping.label),
             split: find(&mapping.split),
+            metadata: mapping.metadata.iter().filter_map(|column| Some((place(column)?, column.as_str()))).collect(),
         }
     }
 
@@ -97,6 +131,7 @@ impl<'a> Columns<'a> {
             line: Some(record.line),
             status: RowStatus::Approved,
             split: self.split(record, value(self.split), file, issues),
+            metadata: self.metadata(record),
         };
         if !record.messages.is_empty() {
             row.messages.clone_from(&record.messages);
@@ -134,6 +169,11 @@ impl<'a> Columns<'a> {
             return Err(None);
         }
         Ok(row)
+    }
+
+    fn metadata(&self, record: &Record) -> BTreeMap<String, String> {
+        let kept = self.metadata.iter().map(|(column, name)| (*name, record.value(*column).trim()));
+        kept.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     fn split(&self, record: &Record, given: &str, file: &str, issues: &mut IssueList) -> Option<Split> {
@@ -261,6 +301,21 @@ mod tests {
             (applied.issues[0].kind, applied.issues[0].place.as_str()),
             (IssueKind::Remark, "line 2, column set")
         );
+    }
+
+    #[test]
+    fn columns_that_are_kept_stand_beside_the_row_and_not_in_it() {
+        let records = records(&["q", "a", "author", "date"], &[&["Who?", "Me", " Ada ", ""]]);
+        let mapping = Mapping {
+            metadata: vec!["author".into(), "date".into()],
+            ..mapping(&[("question", "q"), ("answer", "a")])
+        };
+        let row = &apply(&records, &mapping, "h", "f.csv").rows[0];
+        assert_eq!(
+            row.metadata.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>(),
+            ["author=Ada"]
+        );
+        assert!(row.messages.iter().all(|message| !message.content.contains("Ada")));
     }
 
     #[test]

@@ -7,6 +7,11 @@ use crate::{Record, Records};
 /// How many records are looked at.
 const LOOKED_AT: usize = 200;
 
+/// A value longer than this is a text, not a remark about one.
+const METADATA_CHARACTERS: usize = 120;
+/// More columns than this are not kept beside the rows unasked.
+const METADATA_COLUMNS: usize = 12;
+
 const SYSTEM: &[&str] = &["system", "systemprompt", "系统", "系统提示", "系统提示词"];
 const QUESTION: &[&str] = &[
     "question",
@@ -94,7 +99,8 @@ pub fn guess(records: &Records) -> Mapping {
     let split = guess.by_name(SPLIT, Guess::names_parts).or_else(|| guess.by_content(Guess::names_parts));
     let label = guess.by_name(LABEL, |guess, column| !guess.is_blank(column));
     if !flat {
-        return Mapping { label, split, ..Mapping::default() };
+        let metadata = guess.metadata();
+        return Mapping { label, split, metadata, ..Mapping::default() };
     }
     let filled = |guess: &Guess, column: usize| !guess.is_blank(column);
     let system = guess.by_name(SYSTEM, filled);
@@ -128,7 +134,8 @@ pub fn guess(records: &Records) -> Mapping {
         context = text.take();
     }
     let text = if question.is_some() { None } else { text };
-    Mapping { question, answer, context, system, text, label, split }
+    let metadata = guess.metadata();
+    Mapping { question, answer, context, system, text, label, split, metadata }
 }
 
 struct Guess<'a> {
@@ -206,6 +213,14 @@ impl Guess<'_> {
         self.share(column, |value| value.ends_with(['?', '？']) || value.ends_with('吗') || value.ends_with('呢')) > 0.5
     }
 
+    /// What is left and says something in a few words: where a row came from, who wrote it, when. A long text that was
+    /// not recognised stays out.
+    fn metadata(&self) -> Vec<String> {
+        let short = |column: &usize| self.share(*column, |value| value.chars().count() <= METADATA_CHARACTERS) > 0.9;
+        let kept = self.free().filter(short).take(METADATA_COLUMNS);
+        kept.map(|column| self.records.columns[column].clone()).collect()
+    }
+
     /// Not numbers, dates, addresses or identifiers.
     fn is_prose(&self, column: usize) -> bool {
         let identifier = |value: &str| {
@@ -255,7 +270,7 @@ mod tests {
             &[("question", "instruction"), ("answer", "output"), ("context", "input")],
         );
         check(&["text", "label"], &[&["Bad phone", "negative"]], &[("question", "text"), ("label", "label")]);
-        check(&["id", "text"], &[&["1", "A long text to read."]], &[("text", "text")]);
+        check(&["id", "text"], &[&["1", "A long text to read."]], &[("text", "text"), ("metadata", "id")]);
         check(
             &["split", "system_prompt", "query", "response"],
             &[&["train", "Be brief", "Why?", "Because."], &["test", "Be brief", "When?", "Now."]],
@@ -269,7 +284,13 @@ mod tests {
         check(
             &["编号", "客户提问", "标准回答", "类别", "数据集"],
             &[&["1", "怎么退货", "七天内可退", "售后", "训练集"]],
-            &[("question", "客户提问"), ("answer", "标准回答"), ("label", "类别"), ("split", "数据集")],
+            &[
+                ("question", "客户提问"),
+                ("answer", "标准回答"),
+                ("label", "类别"),
+                ("split", "数据集"),
+                ("metadata", "编号"),
+            ],
         );
         check(
             &["指令", "输入", "输出"],
@@ -286,12 +307,16 @@ mod tests {
                 &["17", "What is a bolt?", "A bolt is a fastener with a thread.", "train"],
                 &["18", "What is a nut?", "A nut goes onto the bolt and holds it.", "test"],
             ],
-            &[("question", "c1"), ("answer", "c2"), ("split", "c3")],
+            &[("question", "c1"), ("answer", "c2"), ("split", "c3"), ("metadata", "id")],
         );
     }
 
     #[test]
     fn a_column_of_numbers_is_never_taken_for_text() {
-        check(&["n", "code"], &[&["1", "550e8400-e29b-41d4-a716-446655440000"], &["2", "7"]], &[]);
+        check(
+            &["n", "code"],
+            &[&["1", "550e8400-e29b-41d4-a716-446655440000"], &["2", "7"]],
+            &[("metadata", "n"), ("metadata", "code")],
+        );
     }
 }

@@ -6,12 +6,12 @@ mod guess;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{Records, Row};
+use crate::{Record, Records, Row};
 
-pub use apply::{Applied, apply};
+pub use apply::{Applied, Mapper, apply};
 pub use guess::guess;
 
-/// Which column plays which part. A column that is not named here is kept out of the rows.
+/// Which column plays which part. A column that is not named here is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default)]
 #[ts(export)]
@@ -30,6 +30,8 @@ pub struct Mapping {
     pub label: Option<String>,
     /// `train`, `valid` or `exam` (also `test`, `验证集` ...), kept as given.
     pub split: Option<String>,
+    /// Kept beside the row, not trained on: where it came from, who wrote it, when.
+    pub metadata: Vec<String>,
 }
 
 impl Mapping {
@@ -46,6 +48,7 @@ impl Mapping {
         ]
         .into_iter()
         .filter_map(|(part, column)| column.as_deref().map(|column| (part, column)))
+        .chain(self.metadata.iter().map(|column| ("metadata", column.as_str())))
         .collect()
     }
 
@@ -53,6 +56,24 @@ impl Mapping {
     pub fn is_complete(&self) -> bool {
         self.text.is_some() || (self.question.is_some() && (self.answer.is_some() || self.label.is_some()))
     }
+}
+
+/// Records and rows of a file that are shown.
+const SHOWN: usize = 5;
+/// Characters of a value that are shown.
+const SHOWN_CHARACTERS: usize = 160;
+
+/// The values of the first records, one a column, long ones cut: what is shown below the columns' names.
+pub fn sample(columns: &[String], records: &[Record]) -> Vec<Vec<String>> {
+    let cut = |value: &str| {
+        let mut short: String = value.chars().take(SHOWN_CHARACTERS).collect();
+        if short.len() < value.len() {
+            short.push('…');
+        }
+        short
+    };
+    let values = |record: &Record| (0..columns.len()).map(|column| cut(record.value(column))).collect();
+    records.iter().take(SHOWN).map(values).collect()
 }
 
 /// A structured file with its mapping, as it is shown before the rows are taken.
@@ -67,6 +88,8 @@ pub struct MappedFile {
     pub columns: Vec<String>,
     /// Guessed, or as chosen.
     pub mapping: Mapping,
+    /// The values of its first five records, one a column, long ones cut.
+    pub sample: Vec<Vec<String>>,
     /// The first five rows that come out.
     pub preview: Vec<Row>,
     /// How many rows come out.
@@ -83,7 +106,8 @@ impl MappedFile {
             name: name.to_owned(),
             columns: records.columns.clone(),
             mapping: mapping.clone(),
-            preview: rows.iter().take(5).cloned().collect(),
+            sample: sample(&records.columns, &records.records),
+            preview: rows.iter().take(SHOWN).cloned().collect(),
             rows: rows.len() as u64,
             conversations: records.records.iter().filter(|record| !record.messages.is_empty()).count() as u64,
         }

@@ -1,11 +1,15 @@
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
 use crate::passages::sentences;
 use crate::text::is_cjk;
 use crate::{Block, BlockKind, Passage};
 
 /// How long a passage should be, in tokens of the base model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
 pub struct PassageLength {
     /// From here on a new section begins a new passage.
     pub min: usize,
@@ -293,6 +297,34 @@ mod tests {
             for (at, passage) in passages.iter().enumerate() {
                 prop_assert_eq!(passage.index as usize, at);
                 prop_assert!(passage.tokens as usize <= max, "{} > {}", passage.tokens, max);
+            }
+        }
+
+        #[test]
+        fn no_sentence_and_no_row_of_a_table_is_cut_unless_it_is_too_long_itself(
+            blocks in prop::collection::vec(any_block(), 0..12), max in 8usize..80,
+        ) {
+            let chars = |text: &str| text.chars().count();
+            // Every place where a cut is allowed: behind blocks, rows and sentences; and the units between them.
+            let mut allowed = std::collections::BTreeMap::new();
+            let mut at = 0;
+            for block in &blocks {
+                let parts = match block.kind {
+                    BlockKind::Table | BlockKind::Code => block.text.split_inclusive('\n').collect(),
+                    _ => sentences(&block.text),
+                };
+                for part in parts {
+                    at += part.len();
+                    allowed.insert(at, chars(part));
+                }
+            }
+            let mut cut = 0;
+            for passage in split(&blocks, &chars, length(max / 2, max)) {
+                cut += passage.text.len();
+                if !allowed.contains_key(&cut) {
+                    let longest = allowed.range(cut..).next().map_or(0, |(_, length)| *length);
+                    prop_assert!(longest > max, "cut inside a unit of {longest} of at most {max}");
+                }
             }
         }
     }

@@ -1,8 +1,6 @@
-use hone_data::clean::row_text;
 use hone_data::{Document, Passage, Row};
-use rusqlite::{Transaction, params};
 
-use crate::store::{to_json, word};
+use crate::store::intake::{insert_row, row_index};
 use crate::{Store, StudioError};
 
 /// What came out of one file.
@@ -54,16 +52,12 @@ impl Store {
         if self.has_document(&imported.document.hash)? {
             return Ok(Added::Unchanged);
         }
-        self.change("add a document", |db| {
-            add_document(db, &imported.document)?;
-            for passage in &imported.passages {
-                add_passage(db, &imported.document.hash, passage)?;
-            }
-            for row in &imported.rows {
-                add_row(db, row)?;
-            }
-            Ok(Added::New { passages: imported.passages.len(), rows: imported.rows.len() })
-        })
+        let changes = self.import(&imported.document.hash, Some(&imported.document.hash), |intake| {
+            imported.passages.iter().try_for_each(|passage| intake.passage(passage))?;
+            imported.rows.iter().try_for_each(|row| intake.row(row))?;
+            Ok::<_, StudioError>((imported.document.clone(), None))
+        })?;
+        Ok(Added::New { passages: changes.passages_added as usize, rows: changes.rows_added as usize })
     }
 
     /// Adds rows that belong to no file; answers their numbers.
@@ -71,59 +65,11 @@ impl Store {
     /// # Errors
     /// What the database refuses; everything is as before then.
     pub fn add_rows(&mut self, rows: &[Row]) -> Result<Vec<i64>, StudioError> {
-        self.change("add rows", |db| Ok(rows.iter().map(|row| add_row(db, row)).collect::<rusqlite::Result<_>>()?))
+        self.change("add rows", |db| {
+            let mut index = row_index(db)?;
+            let ids = rows.iter().map(|row| insert_row(db, &mut index, row)).collect::<rusqlite::Result<_>>()?;
+            index.close(db)?;
+            Ok(ids)
+        })
     }
-}
-
-fn add_document(db: &Transaction, document: &Document) -> rusqlite::Result<()> {
-    db.execute("DELETE FROM documents WHERE hash = ?1", [&document.hash])?;
-    db.execute(
-        "INSERT INTO documents (hash, name, path, format, bytes, pages, characters, issues)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![
-            document.hash,
-            document.name,
-            document.path,
-            document.format,
-            document.bytes as i64,
-            document.pages,
-            document.characters as i64,
-            to_json(&document.issues)?
-        ],
-    )?;
-    Ok(())
-}
-
-fn add_passage(db: &Transaction, document: &str, passage: &Passage) -> rusqlite::Result<()> {
-    let (first, last) = passage.pages.unzip();
-    db.prepare_cached(
-        "INSERT INTO passages (document, position, first_page, last_page, heading, text, tokens)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?
-    .execute(params![document, passage.index, first, last, passage.heading, passage.text, passage.tokens])?;
-    let id = db.last_insert_rowid();
-    db.prepare_cached("INSERT INTO passage_search (rowid, body) VALUES (?1, ?2)")?
-        .execute(params![id, passage.text])?;
-    Ok(())
-}
-
-pub(super) fn add_row(db: &Transaction, row: &Row) -> rusqlite::Result<i64> {
-    let split = row.split.as_ref().map(word).transpose()?;
-    db.prepare_cached(
-        "INSERT INTO rows (content, label, origin, document, passage, line, status, split)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?
-    .execute(params![
-        to_json(&super::rows::Content::of(row))?,
-        row.label,
-        word(&row.origin)?,
-        row.document,
-        row.passage,
-        row.line,
-        word(&row.status)?,
-        split
-    ])?;
-    let id = db.last_insert_rowid();
-    db.prepare_cached("INSERT INTO row_search (rowid, body) VALUES (?1, ?2)")?.execute(params![id, row_text(row)])?;
-    Ok(id)
 }

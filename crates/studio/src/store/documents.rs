@@ -1,5 +1,5 @@
 use hone_data::{Document, Passage};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -20,29 +20,58 @@ pub struct DocumentCounts {
     pub with_issues: u64,
 }
 
+/// What a document gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct DocumentYield {
+    /// Its hash.
+    pub document: String,
+    /// Its passages.
+    pub passages: u64,
+    /// Its rows.
+    pub rows: u64,
+}
+
 impl Store {
+    /// What each document gave, in the documents' order.
+    ///
+    /// # Errors
+    /// What the database refuses.
+    pub fn yields(&self) -> Result<Vec<DocumentYield>, StudioError> {
+        self.read("count what the documents gave", |db| {
+            let mut statement = db.prepare(
+                "SELECT hash, coalesce(p.count, 0), coalesce(t.count, 0) FROM documents
+                 LEFT JOIN (SELECT document, count(*) AS count FROM passages GROUP BY document) p ON p.document = hash
+                 LEFT JOIN (SELECT document, sum(count) AS count FROM tallies GROUP BY document) t ON t.document = hash
+                 ORDER BY documents.rowid",
+            )?;
+            let yields = statement.query_map([], |row| {
+                let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
+                Ok(DocumentYield { document: row.get(0)?, passages: count(1)?, rows: count(2)? })
+            })?;
+            yields.collect()
+        })
+    }
+
     /// All documents in the order in which they came in.
     ///
     /// # Errors
     /// What the database refuses.
     pub fn documents(&self) -> Result<Vec<Document>, StudioError> {
         self.read("list the documents", |db| {
-            let mut statement = db.prepare(
-                "SELECT hash, name, path, format, bytes, pages, characters, issues FROM documents ORDER BY rowid",
-            )?;
-            let documents = statement.query_map([], |row| {
-                Ok(Document {
-                    hash: row.get(0)?,
-                    name: row.get(1)?,
-                    path: row.get(2)?,
-                    format: row.get(3)?,
-                    bytes: row.get::<_, i64>(4)? as u64,
-                    pages: row.get(5)?,
-                    characters: row.get::<_, i64>(6)? as u64,
-                    issues: from_json(7, &row.get::<_, String>(7)?)?,
-                })
-            })?;
+            let mut statement = db.prepare(&format!("SELECT {DOCUMENT} FROM documents ORDER BY rowid"))?;
+            let documents = statement.query_map([], document)?;
             documents.collect()
+        })
+    }
+
+    /// The document of a hash.
+    ///
+    /// # Errors
+    /// What the database refuses.
+    pub fn document(&self, hash: &str) -> Result<Option<Document>, StudioError> {
+        self.read("read a document", |db| {
+            db.query_row(&format!("SELECT {DOCUMENT} FROM documents WHERE hash = ?1"), [hash], document).optional()
         })
     }
 
@@ -96,6 +125,22 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// The columns that [`document`] reads.
+const DOCUMENT: &str = "hash, name, path, format, bytes, pages, characters, issues";
+
+fn document(row: &rusqlite::Row) -> rusqlite::Result<Document> {
+    Ok(Document {
+        hash: row.get(0)?,
+        name: row.get(1)?,
+        path: row.get(2)?,
+        format: row.get(3)?,
+        bytes: row.get::<_, i64>(4)? as u64,
+        pages: row.get(5)?,
+        characters: row.get::<_, i64>(6)? as u64,
+        issues: from_json(7, &row.get::<_, String>(7)?)?,
+    })
 }
 
 /// A passage from the six columns `position, first_page, last_page, heading, text, tokens`.

@@ -4,8 +4,9 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::store::add::add_row;
 use crate::store::documents::passage;
+use crate::store::intake::add_row;
+use crate::store::rows::content;
 use crate::store::search::PassageHit;
 use crate::store::{from_word, word};
 use crate::{Store, StudioError};
@@ -207,7 +208,7 @@ impl Store {
             let same = db
                 .query_row(
                     "SELECT 1 FROM rows r WHERE r.content = ?1 AND (r.id = ?2 OR r.id IN (SELECT row FROM drafts WHERE parent = ?2))",
-                    params![super::to_json(&super::rows::Content::of(row))?, parent],
+                    params![content(row)?, parent],
                     |_| Ok(()),
                 )
                 .optional()?;

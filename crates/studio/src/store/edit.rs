@@ -1,11 +1,13 @@
-use hone_data::clean::row_text;
-use hone_data::split::{self, SplitShares};
+use hone_data::split::{self, Drawn, SplitShares};
 use hone_data::{Role, Row};
 use rusqlite::params;
 
-use crate::store::rows::Content;
-use crate::store::{to_json, word};
+use crate::store::rows::content;
+use crate::store::word;
 use crate::{Store, StudioError};
+
+/// From so many rows on each is given its part on its own.
+const MANY: u64 = 50_000;
 
 impl Store {
     /// Changes the words, the label, the part and the status of a row. What came in stays beside it and comes back
@@ -16,7 +18,7 @@ impl Store {
     pub fn edit(&mut self, id: i64, row: &Row) -> Result<(), StudioError> {
         check(id, row)?;
         self.change("change a row", |db| {
-            let content = to_json(&Content::of(row))?;
+            let content = content(row)?;
             let split = row.split.as_ref().map(word).transpose()?;
             let changed = db.execute(
                 "UPDATE rows SET edited = nullif(?2, content), label = ?3, status = ?4, split = ?5 WHERE id = ?1",
@@ -26,9 +28,38 @@ impl Store {
                 return Err(StudioError::NoSuchRow { id }.into());
             }
             db.execute("DELETE FROM verdicts WHERE row = ?1", [id])?;
-            db.execute("UPDATE row_search SET body = ?2 WHERE rowid = ?1", params![id, row_text(row)])?;
             Ok(())
         })
+    }
+
+    /// [`Store::assign_splits`] where there are too many rows to hold at once.
+    fn draw_splits(&mut self, seed: u64, shares: SplitShares) -> Result<(), StudioError> {
+        let mut drawn = self.drawn()?;
+        let mut parts = Vec::new();
+        self.each_row_without_split(|row| parts.push((row.id, drawn.part(&row, seed, shares))))?;
+        self.change("part the rows", |db| {
+            let mut statement = db.prepare("UPDATE rows SET split = ?2 WHERE id = ?1 AND split IS NULL")?;
+            for (id, part) in parts {
+                statement.execute(params![id, word(&part)?])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn has_unassigned(&self) -> Result<bool, StudioError> {
+        self.read("count the rows", |db| {
+            db.query_row("SELECT EXISTS (SELECT 1 FROM tallies WHERE split = '' AND count > 0)", [], |row| row.get(0))
+        })
+    }
+
+    /// The parts that rows have already, by their questions: for rows that are drawn one by one.
+    ///
+    /// # Errors
+    /// What the database refuses.
+    pub fn drawn(&self) -> Result<Drawn, StudioError> {
+        let mut drawn = Drawn::default();
+        self.each_row(|row| drawn.hold(&row))?;
+        Ok(drawn)
     }
 
     /// Gives every row without a part one; those that have one keep it.
@@ -36,10 +67,13 @@ impl Store {
     /// # Errors
     /// What the database refuses; nothing is changed then.
     pub fn assign_splits(&mut self, seed: u64, shares: SplitShares) -> Result<(), StudioError> {
-        let rows = self.all_rows(&[])?;
-        if rows.iter().all(|row| row.split.is_some()) {
+        if !self.has_unassigned()? {
             return Ok(());
         }
+        if self.row_counts()?.total > MANY {
+            return self.draw_splits(seed, shares);
+        }
+        let rows = self.all_rows(&[])?;
         let parts = split::assign(&rows, seed, shares);
         self.change("part the rows", |db| {
             let mut statement = db.prepare("UPDATE rows SET split = ?2 WHERE id = ?1 AND split IS NULL")?;

@@ -8,10 +8,14 @@ mod clean;
 mod documents;
 mod drafts;
 mod edit;
+mod intake;
+mod mappings;
+mod pages;
 mod review;
 mod rows;
 mod schema;
 mod search;
+mod tally;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,14 +28,21 @@ use crate::StudioError;
 
 pub use add::{Added, Imported};
 pub use clean::RuleHits;
-pub use documents::DocumentCounts;
+pub use documents::{DocumentCounts, DocumentYield};
 pub use drafts::{DraftNote, DraftedStatus, DraftingFailure, DraftingState, PassageDrafted, WriterState};
+pub use intake::{Changes, Intake};
+pub use mappings::FileMapping;
 pub use review::{Decided, ReviewState};
 pub use rows::{RowCounts, RowFilter, RowHit, RowPage};
 pub use search::PassageHit;
 
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// The write-ahead log is cut to this after it was taken over, bytes.
+const LOG_BYTES: i64 = 64 << 20;
+/// Pages held in memory, kilobytes.
+const CACHE_KILOBYTES: i64 = 32 << 10;
 
 /// A connection to a project's database.
 #[derive(Debug)]
@@ -52,6 +63,9 @@ impl Store {
         let mut store = Self { connection, path: path.to_owned() };
         store.connection.busy_timeout(BUSY).map_err(at)?;
         store.connection.pragma_update(None, "foreign_keys", true).map_err(at)?;
+        // What an import wrote is not kept as an empty log.
+        store.connection.pragma_update(None, "journal_size_limit", LOG_BYTES).map_err(at)?;
+        store.connection.pragma_update(None, "cache_size", -CACHE_KILOBYTES).map_err(at)?;
         store.migrate()?;
         Ok(store)
     }

@@ -1,10 +1,11 @@
-use hone_data::RowStatus;
-use rusqlite::{OptionalExtension, ToSql, Transaction, params};
+use hone_data::{Origin, RowStatus};
+use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::store::rows::{DROPPED, RowFilter, filtered};
-use crate::store::{Failure, from_word, word};
+use crate::store::pages::matching;
+use crate::store::rows::{DROPPED, RowFilter};
+use crate::store::{Failure, from_word, to_json, word};
 use crate::{Store, StudioError};
 
 /// Share of the drafts that a person reads before the rest may be approved at once, per cent.
@@ -63,10 +64,7 @@ impl Store {
         }
         let waiting = RowFilter { status: Some(RowStatus::Draft), ..filter.clone() };
         self.change("change rows", |db| {
-            let (condition, values) = filtered(&waiting)?;
-            let values: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
-            let mut statement = db.prepare(&format!("SELECT r.id FROM rows r {condition} ORDER BY r.id"))?;
-            let ids = statement.query_map(&values[..], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+            let ids = matching(db, &waiting)?;
             if !ids.is_empty() {
                 decide(db, &ids, status, false)?;
             }
@@ -107,19 +105,21 @@ impl Store {
     /// # Errors
     /// What the database refuses.
     pub fn review(&self, filter: &RowFilter) -> Result<ReviewState, StudioError> {
-        let filter = RowFilter { status: None, ..filter.clone() };
+        // Only drafts count.
+        if filter.origin.is_some_and(|origin| origin != Origin::Drafted) {
+            return Ok(ReviewState::default());
+        }
+        let filter = RowFilter { status: None, origin: Some(Origin::Drafted), ..filter.clone() };
         self.read("count the drafts", |db| {
-            let (condition, values) = filtered(&filter)?;
-            let values: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
-            let and = if condition.is_empty() { "WHERE" } else { "AND" };
+            let ids = to_json(&matching(db, &filter)?)?;
             let sql = format!(
                 "SELECT count(*) FILTER (WHERE status = 'draft' AND NOT dropped), count(*) FILTER (WHERE status = 'approved' AND NOT dropped),
                     count(*) FILTER (WHERE status = 'rejected' OR dropped), count(*) FILTER (WHERE read)
                  FROM (SELECT r.status, {DROPPED} AS dropped, EXISTS (SELECT 1 FROM decided c JOIN decisions d ON d.id = c.decision
                         WHERE c.row = r.id AND d.single) AS read
-                    FROM rows r {condition} {and} r.origin = 'drafted')"
+                    FROM rows r WHERE r.id IN (SELECT value FROM json_each(?1)) AND r.origin = 'drafted')"
             );
-            db.query_row(&sql, &values[..], |row| {
+            db.query_row(&sql, [ids], |row| {
                 let count = |column: usize| row.get::<_, i64>(column).map(|count| count as u64);
                 let (waiting, approved, rejected) = (count(0)?, count(1)?, count(2)?);
                 let wanted = ((waiting + approved + rejected) * SAMPLE).div_ceil(100);

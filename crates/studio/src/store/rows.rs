@@ -1,13 +1,16 @@
+use std::collections::BTreeMap;
+
 use hone_data::clean::{Action, Rule, changed};
 use hone_data::draft::{DraftKind, Grounding};
 use hone_data::{Message, Origin, Row, RowStatus, Split};
-use rusqlite::ToSql;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::store::drafts::{DraftNote, notes};
-use crate::store::search::condition;
-use crate::store::{from_json, from_word, word};
+use crate::store::pages::{listed, searched};
+use crate::store::search::words;
+use crate::store::tally::tallies;
+use crate::store::{from_json, from_word, to_json};
 use crate::{Store, StudioError};
 
 /// Which rows to show. Absent fields do not narrow.
@@ -41,8 +44,10 @@ pub struct RowPage {
     pub hits: Vec<RowHit>,
     /// What is known of the drafts of this page.
     pub drafts: Vec<DraftNote>,
-    /// How many rows there are in all pages.
+    /// How many rows there are in all pages; while searching in very many rows, how many were found so far.
     pub total: u64,
+    /// Whether `total` is all of them.
+    pub complete: bool,
 }
 
 /// An applied rule that concerns a row.
@@ -75,24 +80,42 @@ pub struct RowCounts {
     pub exam: u64,
 }
 
-/// The part of a row that can be edited and cleaned, as it is stored.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The part of a row that can be edited and cleaned, as it is stored. The label stands in it as it came in, so that
+/// the same record is known again.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Content {
     messages: Vec<Message>,
     text: String,
 }
 
 impl Content {
-    pub(super) fn of(row: &Row) -> Self {
-        Self { messages: row.messages.clone(), text: row.text.clone() }
+    /// All its text, as [`hone_data::clean::row_text`] has it.
+    pub(super) fn body(&self) -> String {
+        if self.messages.is_empty() {
+            return self.text.clone();
+        }
+        self.messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
     }
+}
+
+/// [`Content`] of a row, as JSON.
+pub(super) fn content(row: &Row) -> rusqlite::Result<String> {
+    #[derive(Serialize)]
+    struct Borrowed<'a> {
+        messages: &'a [Message],
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label: Option<&'a str>,
+    }
+    to_json(&Borrowed { messages: &row.messages, text: &row.text, label: row.label.as_deref() })
 }
 
 /// The columns that [`stored`] reads.
 const COLUMNS: &str =
     "r.id, coalesce(r.edited, r.content), r.label, r.origin, r.document, r.passage, r.line, r.status, r.split,
-    (SELECT group_concat(v.rule || ' ' || v.action, ',') FROM verdicts v WHERE v.row = r.id)";
-pub(super) const DROPPED: &str = "EXISTS (SELECT 1 FROM verdicts v WHERE v.row = r.id AND v.action = 'drop')";
+    r.metadata, (SELECT group_concat(v.rule || ' ' || v.action, ',') FROM verdicts v WHERE v.row = r.id)";
+pub(super) const DROPPED: &str = "r.dropped";
 
 /// A row with the applied rules that concern it.
 struct Stored {
@@ -124,18 +147,21 @@ impl Store {
     /// What the database refuses.
     pub fn rows(&self, filter: &RowFilter, offset: u64, limit: u64) -> Result<RowPage, StudioError> {
         self.read("read the rows", |db| {
-            let (filtered, values) = filtered(filter)?;
-            let values: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
-            let total: i64 =
-                db.query_row(&format!("SELECT count(*) FROM rows r {filtered}"), &values[..], |row| row.get(0))?;
-            let mut statement = db.prepare(&format!(
-                "SELECT {COLUMNS} FROM rows r {filtered} ORDER BY r.id LIMIT {limit} OFFSET {offset}"
-            ))?;
-            let found: Vec<Stored> = statement.query_map(&values[..], stored)?.collect::<rusqlite::Result<_>>()?;
+            let words = filter.search.as_deref().map(words).unwrap_or_default();
+            let page = if words.is_empty() {
+                listed(db, filter, offset, limit)?
+            } else {
+                searched(db, filter, &words, offset, limit)?
+            };
+            let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM rows r WHERE r.id = ?1"))?;
+            let mut found: Vec<Stored> = Vec::with_capacity(page.ids.len());
+            for id in &page.ids {
+                found.push(statement.query_row([id], stored)?);
+            }
             let hits = found.iter().flat_map(|found| found.hits.clone()).collect();
             let rows: Vec<Row> = found.into_iter().map(|found| found.effective(&[])).collect();
             let drafted: Vec<i64> = rows.iter().filter(|row| row.origin == Origin::Drafted).map(|row| row.id).collect();
-            Ok(RowPage { rows, hits, drafts: notes(db, &drafted)?, total: total as u64 })
+            Ok(RowPage { rows, hits, drafts: notes(db, &drafted)?, total: page.total, complete: page.complete })
         })
     }
 
@@ -171,23 +197,51 @@ impl Store {
         })
     }
 
+    /// Hands over every row as it would be trained on, one by one, in order: where all at once would be too many.
+    ///
+    /// # Errors
+    /// What the database refuses.
+    pub fn each_row(&self, mut hear: impl FnMut(Row)) -> Result<(), StudioError> {
+        self.read("read the rows", |db| {
+            let mut statement = db.prepare(&format!("SELECT {COLUMNS} FROM rows r ORDER BY r.id"))?;
+            for found in statement.query_map([], stored)? {
+                hear(found?.effective(&[]));
+            }
+            Ok(())
+        })
+    }
+
+    /// [`Store::each_row`] for the rows that belong to no part yet.
+    pub(super) fn each_row_without_split(&self, mut hear: impl FnMut(Row)) -> Result<(), StudioError> {
+        self.read("read the rows", |db| {
+            let mut statement = db.prepare(&format!(
+                "SELECT {COLUMNS} FROM rows r WHERE r.split IS NULL AND r.id BETWEEN ?1 AND ?2 ORDER BY r.id"
+            ))?;
+            for tally in tallies(db, "split = ''", &[])? {
+                let (first, last) = tally.range();
+                for found in statement.query_map([first, last], stored)? {
+                    hear(found?.effective(&[]));
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// How many rows there are, as they would be trained on.
     ///
     /// # Errors
     /// What the database refuses.
     pub fn row_counts(&self) -> Result<RowCounts, StudioError> {
         self.read("count the rows", |db| {
-            let sql = format!(
-                "SELECT count(*),
-                    count(*) FILTER (WHERE status = 'draft' AND NOT dropped),
-                    count(*) FILTER (WHERE status = 'rejected' OR dropped),
-                    count(*) FILTER (WHERE status = 'approved' AND NOT dropped AND coalesce(split, 'train') = 'train'),
-                    count(*) FILTER (WHERE status = 'approved' AND NOT dropped AND split = 'valid'),
-                    count(*) FILTER (WHERE status = 'approved' AND NOT dropped AND split = 'exam')
-                 FROM (SELECT r.status, r.split, {DROPPED} AS dropped FROM rows r)"
-            );
-            db.query_row(&sql, [], |row| {
-                let count = |column: usize| row.get::<_, i64>(column).map(|count| count as u64);
+            let sql = "SELECT sum(count),
+                    sum(count) FILTER (WHERE status = 'draft' AND NOT dropped),
+                    sum(count) FILTER (WHERE status = 'rejected' OR dropped),
+                    sum(count) FILTER (WHERE status = 'approved' AND NOT dropped AND split IN ('train', '')),
+                    sum(count) FILTER (WHERE status = 'approved' AND NOT dropped AND split = 'valid'),
+                    sum(count) FILTER (WHERE status = 'approved' AND NOT dropped AND split = 'exam')
+                 FROM tallies";
+            db.query_row(sql, [], |row| {
+                let count = |column: usize| row.get::<_, Option<i64>>(column).map(|count| count.unwrap_or(0) as u64);
                 Ok(RowCounts {
                     total: count(0)?,
                     drafts: count(1)?,
@@ -201,49 +255,15 @@ impl Store {
     }
 }
 
-/// The `WHERE` of a filter, with its values.
-pub(super) fn filtered(filter: &RowFilter) -> rusqlite::Result<(String, Vec<String>)> {
-    let mut conditions = Vec::new();
-    let mut values: Vec<String> = Vec::new();
-    let equal = [
-        ("r.split", filter.split.as_ref().map(word).transpose()?),
-        ("r.origin", filter.origin.as_ref().map(word).transpose()?),
-        ("r.document", filter.document.clone()),
-        ("(SELECT kind FROM drafts n WHERE n.row = r.id)", filter.kind.as_ref().map(word).transpose()?),
-        ("(SELECT grounding FROM drafts n WHERE n.row = r.id)", filter.grounding.as_ref().map(word).transpose()?),
-    ];
-    for (column, value) in equal {
-        if let Some(value) = value {
-            values.push(value);
-            conditions.push(format!("{column} = ?{}", values.len()));
-        }
-    }
-    match filter.status {
-        Some(RowStatus::Rejected) => conditions.push(format!("(r.status = 'rejected' OR {DROPPED})")),
-        Some(status) => {
-            values.push(word(&status)?);
-            conditions.push(format!("(r.status = ?{} AND NOT {DROPPED})", values.len()));
-        }
-        None => {}
-    }
-    let search = filter.search.as_deref().and_then(|text| condition("row_search", text, values.len() + 1));
-    if let Some((found, words)) = search {
-        conditions.push(format!("r.id IN ({found})"));
-        values.extend(words);
-    }
-    let filtered = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-    Ok((filtered, values))
-}
-
 /// A row from [`COLUMNS`].
 fn stored(row: &rusqlite::Row) -> rusqlite::Result<Stored> {
     let id = row.get(0)?;
     let content: Content = from_json(1, &row.get::<_, String>(1)?)?;
-    let marks: Option<String> = row.get(9)?;
+    let marks: Option<String> = row.get(10)?;
     let mut hits = Vec::new();
     for mark in marks.iter().flat_map(|marks| marks.split(',')) {
         let (rule, action) = mark.split_once(' ').unwrap_or_default();
-        hits.push(RowHit { row: id, rule: from_word(9, rule.to_owned())?, action: from_word(9, action.to_owned())? });
+        hits.push(RowHit { row: id, rule: from_word(10, rule.to_owned())?, action: from_word(10, action.to_owned())? });
     }
     let split: Option<String> = row.get(8)?;
     let row = Row {
@@ -257,6 +277,7 @@ fn stored(row: &rusqlite::Row) -> rusqlite::Result<Stored> {
         line: row.get(6)?,
         status: from_word(7, row.get(7)?)?,
         split: split.map(|split| from_word(8, split)).transpose()?,
+        metadata: row.get::<_, Option<String>>(9)?.map_or_else(|| Ok(BTreeMap::new()), |text| from_json(9, &text))?,
     };
     Ok(Stored { row, hits })
 }

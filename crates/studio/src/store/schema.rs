@@ -6,6 +6,9 @@ use crate::{Store, StudioError};
 /// `Hone` in ASCII: tells other programs (and `file`) whose database this is.
 const APPLICATION: i64 = 0x486f_6e65;
 
+/// Size of a page, bytes.
+const PAGE_BYTES: i64 = 16_384;
+
 /// One step a layout; the number of steps taken is the database's `user_version`. Steps are never changed once
 /// released: a new layout is a new step.
 const STEPS: &[&str] = &[
@@ -117,6 +120,86 @@ const STEPS: &[&str] = &[
     CREATE INDEX decided_by_row ON decided (row);
     CREATE INDEX rows_by_origin ON rows (origin, status);
     ",
+    "
+    -- How the columns of a structured file were understood, as it is shown.
+    ALTER TABLE documents ADD COLUMN mapping TEXT;
+    CREATE INDEX documents_by_path ON documents (path);
+
+    -- Files with the same columns are mapped as the user mapped the last one.
+    CREATE TABLE mappings (columns TEXT PRIMARY KEY, mapping TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+    -- Values of columns that are kept beside the row: an object of texts.
+    ALTER TABLE rows ADD COLUMN metadata TEXT;
+    CREATE INDEX rows_edited ON rows (id) WHERE edited IS NOT NULL;
+
+    -- Whether any rule leaves the row out, so that nobody has to look into the verdicts to count.
+    ALTER TABLE rows ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;
+    UPDATE rows SET dropped = 1 WHERE id IN (SELECT row FROM verdicts WHERE action = 'drop');
+    CREATE TRIGGER verdict_drops AFTER INSERT ON verdicts WHEN new.action = 'drop' BEGIN
+        UPDATE rows SET dropped = 1 WHERE id = new.row;
+    END;
+    CREATE TRIGGER verdict_gone AFTER DELETE ON verdicts WHEN old.action = 'drop' BEGIN
+        UPDATE rows SET dropped = EXISTS (SELECT 1 FROM verdicts WHERE row = old.row AND action = 'drop') WHERE id = old.row;
+    END;
+
+    -- How many rows of each kind there are among each 1024 numbers: totals and the start of any page without a look at
+    -- the rows before it.
+    CREATE TABLE tallies (
+        block INTEGER NOT NULL,
+        document TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        split TEXT NOT NULL,
+        status TEXT NOT NULL,
+        dropped INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (block, document, origin, split, status, dropped)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO tallies SELECT id >> 10, coalesce(document, ''), origin, coalesce(split, ''), status, dropped, count(*)
+        FROM rows GROUP BY 1, 2, 3, 4, 5, 6;
+    CREATE TRIGGER row_tallied AFTER INSERT ON rows BEGIN
+        INSERT INTO tallies VALUES
+            (new.id >> 10, coalesce(new.document, ''), new.origin, coalesce(new.split, ''), new.status, new.dropped, 1)
+            ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+    CREATE TRIGGER row_retallied AFTER UPDATE OF document, origin, split, status, dropped ON rows BEGIN
+        UPDATE tallies SET count = count - 1 WHERE block = old.id >> 10 AND document = coalesce(old.document, '')
+            AND origin = old.origin AND split = coalesce(old.split, '') AND status = old.status AND dropped = old.dropped;
+        INSERT INTO tallies VALUES
+            (new.id >> 10, coalesce(new.document, ''), new.origin, coalesce(new.split, ''), new.status, new.dropped, 1)
+            ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+    CREATE TRIGGER row_untallied AFTER DELETE ON rows BEGIN
+        UPDATE tallies SET count = count - 1 WHERE block = old.id >> 10 AND document = coalesce(old.document, '')
+            AND origin = old.origin AND split = coalesce(old.split, '') AND status = old.status AND dropped = old.dropped;
+        DELETE FROM tallies WHERE block = old.id >> 10 AND document = coalesce(old.document, '') AND count = 0;
+    END;
+
+    -- The search index: see `search/`. Area 0 are the rows, 1 the passages.
+    DROP TRIGGER passage_gone;
+    DROP TRIGGER row_gone;
+    DROP TABLE row_search;
+    DROP TABLE passage_search;
+    CREATE TABLE search_blocks (
+        area INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        signature BLOB NOT NULL,
+        PRIMARY KEY (area, first)
+    ) STRICT;
+    CREATE TABLE search_sheaves (
+        area INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        ranges BLOB NOT NULL,
+        PRIMARY KEY (area, first)
+    ) STRICT;
+    CREATE TABLE search_slices (
+        area INTEGER NOT NULL,
+        sheaf INTEGER NOT NULL,
+        slice INTEGER NOT NULL,
+        bits BLOB NOT NULL,
+        PRIMARY KEY (area, sheaf, slice)
+    ) STRICT, WITHOUT ROWID;
+    ",
 ];
 
 impl Store {
@@ -129,7 +212,11 @@ impl Store {
         if found == known {
             return Ok(());
         }
-        self.read("set up the project's database", |db| db.pragma_update(None, "journal_mode", "WAL"))?;
+        self.read("set up the project's database", |db| {
+            // Only a database without pages takes it. Large pages are fewer calls of the system in an import.
+            db.pragma_update(None, "page_size", PAGE_BYTES)?;
+            db.pragma_update(None, "journal_mode", "WAL")
+        })?;
         self.change("set up the project's database", |db| {
             // Asked again inside the transaction: another process may have been faster.
             let found = version(db)?.clamp(0, known);

@@ -18,6 +18,7 @@ fn conversation(document: &str, question: &str, answer: &str) -> Row {
         line: Some(2),
         status: RowStatus::Approved,
         split: None,
+        metadata: std::collections::BTreeMap::new(),
     }
 }
 

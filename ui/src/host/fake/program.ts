@@ -3,6 +3,7 @@ import type { Drop } from "../index";
 import type { DraftNote } from "../types/DraftNote";
 import type { ExportEntry } from "../types/ExportEntry";
 import type { ExportOutcome } from "../types/ExportOutcome";
+import type { ImportOutcome } from "../types/ImportOutcome";
 import type { JobSpec } from "../types/JobSpec";
 import type { ProjectState } from "../types/ProjectState";
 import type { Quantisation } from "../types/Quantisation";
@@ -36,6 +37,7 @@ export class FakeProgram {
   #name = "Lindenhof handbook";
   #base = story.base;
   #documents = [...story.documents];
+  #mapping = story.mapping;
   #rows: Row[] = structuredClone(story.rows);
   #rules: RuleHits[] = structuredClone(story.rules);
   #run: { state: RunState; alive: boolean } | null = null;
@@ -109,7 +111,9 @@ export class FakeProgram {
       pick_model: () => "/home/ada/models/other.gguf",
       reveal: () => undefined,
       documents: () => this.#documents,
-      passages: () => story.passages,
+      document_yields: () => this.#documents.map(({ hash }) => ({ document: hash, passages: story.passagesOf[hash] ?? 0, rows: this.#rows.filter((row) => row.document === hash).length })),
+      document_mapping: () => (args.hash === this.#mapping.document ? this.#mapping : null),
+      passages: () => (story.passagesOf[String(args.hash)] ? story.passages : []),
       drafting: () => this.#drafts.state(this.#rows),
       draft_writers: () => story.writers,
       review: () => this.#drafts.review(this.#found(args.filter as RowFilter)),
@@ -196,7 +200,7 @@ export class FakeProgram {
   #page(filter: RowFilter, offset: number, limit: number): unknown {
     const found = this.#found(filter);
     const rows = found.slice(offset, offset + limit);
-    return { rows, hits: [], drafts: rows.flatMap((row) => this.#drafts.note(row.id) ?? []), total: found.length };
+    return { rows, hits: [], drafts: rows.flatMap((row) => this.#drafts.note(row.id) ?? []), total: found.length, complete: true };
   }
 
   #view(): RunView {
@@ -230,11 +234,12 @@ export class FakeProgram {
     await this.#wait(1);
     if (failure) return heard({ event: "failed", ...failure });
     if (job.kind === "train" || job.kind === "resume") return this.#train(job, heard, stopped);
-    const stages = { draft: "draft", augment: "augment", import: "import", clean: "clean", undo: "clean", plan: "tokenise", eval: "answers", chat: "load", export: "write", row_view: "load", model_get: "download" };
+    const stages = { draft: "draft", augment: "augment", import: "import", remap: "import", clean: "clean", undo: "clean", plan: "tokenise", eval: "answers", chat: "load", export: "write", row_view: "load", model_get: "download" };
     heard({ event: "stage", name: stages[job.kind] });
+    const scale = job.kind === "import" ? 500_000 : 1;
     for (let done = 0; done <= 8; done += 1) {
       if (stopped()) return heard({ event: "cancelled" });
-      heard({ event: "progress", done, total: 8, unit: job.kind === "import" ? "files" : job.kind === "draft" ? "passages" : "rows" });
+      heard({ event: "progress", done: done * scale, total: 8 * scale, unit: job.kind === "import" ? "bytes" : job.kind === "draft" ? "passages" : "rows" });
       await this.#wait(this.#pace / 8);
     }
     const value = this.#finish(job, heard);
@@ -245,9 +250,18 @@ export class FakeProgram {
   #finish(job: JobSpec, heard: (event: Event) => void): unknown {
     switch (job.kind) {
       case "import": {
+        // Files that were here already came in once more: the first has a new version, the others are the same.
+        const again = this.#documents.length > 0;
         this.#documents = [...story.documents];
-        this.#rows = structuredClone(story.rows);
-        return { documents: this.#documents, issues: [...story.unread, ...story.documents.flatMap((document) => document.issues)], passages: 379, rows: this.#rows.length, unchanged: 0, mappings: [story.mapping] };
+        if (!again) this.#rows = structuredClone(story.rows);
+        const changes = { passages_added: 0, passages_removed: 0, passages_kept: 0, rows_added: 12, rows_removed: 3, rows_kept: 312, back_to_review: 0 };
+        const changed = again ? [{ document: story.mapping.document, name: story.mapping.name, new_bytes: true, changes }] : [];
+        return { documents: this.#documents, issues: [...story.unread, ...story.documents.flatMap((document) => document.issues)], passages: again ? 0 : 379, rows: again ? 12 : this.#rows.length, unchanged: 0, changed, mappings: [this.#mapping] } satisfies ImportOutcome;
+      }
+      case "remap": {
+        this.#mapping = { ...this.#mapping, mapping: job.mapping };
+        const changes = { passages_added: 0, passages_removed: 0, passages_kept: 0, rows_added: 290, rows_removed: 290, rows_kept: 0, back_to_review: 0 };
+        return { documents: [], issues: [], passages: 0, rows: 290, unchanged: 0, changed: [{ document: job.document, name: this.#mapping.name, new_bytes: false, changes }], mappings: [this.#mapping] } satisfies ImportOutcome;
       }
       case "draft":
         this.#rows.push(...this.#drafts.write(job.writer.by === "rules" ? "rules" : `${job.writer.by}:${job.writer.model}`));

@@ -50,6 +50,9 @@ export const documents: Document[] = [
   document("f6", "Price list, old system.csv", "csv", 22e3, null, 19_400, [issue("remark", "encoding", "Price list, old system.csv", "", "Read as Windows-1252", "")]),
 ];
 
+/** How many passages each of them gave. */
+export const passagesOf: Record<string, number> = { a1: 241, b2: 58, c3: 51, e5: 29 };
+
 export const unread: Issue[] = [issue("unreadable", "pdf_without_text", "Hygiene plan 2019, scan.pdf", "", "It holds only pictures, no text.", "Run text recognition over it and import the result.")];
 
 export const passages: Passage[] = [
@@ -90,7 +93,14 @@ export const mapping: MappedFile = {
   document: "d4",
   name: "Front desk questions.csv",
   columns: ["caller_asks", "we_answer", "topic", "last_edited"],
-  mapping: { question: "caller_asks", answer: "we_answer", context: null, system: null, text: null, label: "topic", split: null },
+  mapping: { question: "caller_asks", answer: "we_answer", context: null, system: null, text: null, label: "topic", split: null, metadata: [] },
+  sample: [
+    ["Do I need a referral for the wound clinic?", "No. Bring your last dressing record if you have one.", "Appointments", "2025-03-02"],
+    ["Can I eat before a blood test?", "Water only for 8 hours, unless the form says otherwise.", "Lab", "2025-03-02"],
+    ["Where do I park with a disabled badge?", "Two spaces at the east door, no time limit.", "Getting here", "2024-11-19"],
+    ["My child has a fever, should I come in?", "Under three months with 38.0 °C or more: come at once.", "Urgent", "2025-06-14"],
+    ["Who can collect my test results?", "You, or someone with your signed note and their ID.", "Lab", "2024-08-30"],
+  ],
   preview: rows.filter((row) => row.messages.length > 0).slice(0, 5),
   rows: 315,
   conversations: 0,

@@ -23,6 +23,10 @@ columns: Array<string>,
  */
 mapping: Mapping, 
 /**
+ * The values of its first five records, one a column, long ones cut.
+ */
+sample: Array<Array<string>>, 
+/**
  * The first five rows that come out.
  */
 preview: Array<Row>, 

@@ -47,4 +47,8 @@ status: RowStatus,
 /**
  * Its part, once assigned or given by the source.
  */
-split: Split | null, };
+split: Split | null, 
+/**
+ * Values of the source that are kept beside it and not trained on, by column.
+ */
+metadata?: { [key in string]: string }, };

@@ -20,6 +20,10 @@ hits: Array<RowHit>,
  */
 drafts: Array<DraftNote>, 
 /**
- * How many rows there are in all pages.
+ * How many rows there are in all pages; while searching in very many rows, how many were found so far.
  */
-total: number, };
+total: number, 
+/**
+ * Whether `total` is all of them.
+ */
+complete: boolean, };

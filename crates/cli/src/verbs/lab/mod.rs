@@ -3,6 +3,7 @@
 mod batch;
 mod bench;
 mod logits;
+mod pages;
 mod step;
 mod usage;
 
@@ -31,6 +32,8 @@ enum LabVerb {
     Step(step::Step),
     /// Speed and peak memory of training steps
     Bench(bench::Bench),
+    /// How long a page of the project's rows takes
+    Pages(pages::Pages),
 }
 
 /// Does what was asked.
@@ -39,6 +42,7 @@ pub fn run(arguments: Lab, context: &Context) -> Outcome {
         LabVerb::Logits(arguments) => logits::run(&arguments, context),
         LabVerb::Step(arguments) => step::run(&arguments, context),
         LabVerb::Bench(arguments) => bench::run(&arguments, context),
+        LabVerb::Pages(arguments) => pages::run(&arguments, context),
     }
 }
 

@@ -1,0 +1,168 @@
+//! A large structured file: read, mapped and stored in portions, on two threads.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use hone_data::import::{Look, Portions};
+use hone_data::mapping::{self, Mapper};
+use hone_data::split::{Drawn, SplitShares};
+use hone_data::{Document, Issue, MappedFile, Record, Records, Row};
+use hone_job::Job;
+use hone_job::fs::FsError;
+use hone_studio::store::{Changes, Intake};
+use hone_studio::{Store, StudioError};
+
+use super::take::{Given, Source, Taking};
+use crate::failure::{Failure, Outcome};
+
+/// Portions that wait for the database at most.
+const WAITING: usize = 4;
+/// Rows that are shown with the mapping.
+const SHOWN: usize = 5;
+
+/// Stores what is in the file.
+pub fn store(
+    taking: &Taking,
+    store: &mut Store,
+    source: &Source,
+    look: &Look,
+    older: Option<&Document>,
+    mut portions: Portions,
+) -> Outcome<(Given, Changes)> {
+    let first = portions.portion().map_err(|error| unreadable(source, error))?;
+    let begin = Records { columns: portions.columns().to_vec(), records: first };
+    let mapping = taking.chosen.mapping(&begin, store)?;
+    let sample = mapping::sample(&begin.columns, &begin.records);
+    let reading = Reading {
+        mapper: Mapper::new(&mapping, &look.hash, &source.name),
+        drawn: store.drawn()?,
+        seed: taking.project.file().split_seed,
+        job: &taking.context.job,
+        portions,
+        done: taking.done,
+        total: taking.total,
+        read: Read::default(),
+    };
+
+    let mut given = None;
+    let changes = std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(WAITING);
+        let reader = scope.spawn(move || reading.run(begin.records, &sender));
+        store.import(&look.hash, older.map(|older| older.hash.as_str()), |intake: &mut Intake| {
+            let (rows, preview) = take(receiver, intake)?;
+            let read = match reader.join() {
+                Ok(Ok(read)) => read,
+                Ok(Err(Stopped::Cancelled)) => return Err(Failure::Cancelled),
+                Ok(Err(Stopped::Unreadable(error))) => return Err(unreadable(source, error).into()),
+                Err(_) => return Err(unreadable(source, std::io::Error::other("its reader stopped")).into()),
+            };
+            let document = Document {
+                hash: look.hash.clone(),
+                name: source.name.clone(),
+                path: source.path.clone(),
+                format: read.format.to_owned(),
+                bytes: look.bytes,
+                pages: None,
+                characters: read.characters,
+                issues: read.issues,
+            };
+            let mapped = MappedFile {
+                document: look.hash.clone(),
+                name: source.name.clone(),
+                columns: read.columns,
+                mapping: mapping.clone(),
+                sample,
+                preview,
+                rows,
+                conversations: read.conversations,
+            };
+            let all = given.insert(Given { document, mapped: Some(mapped), gave: read.records > 0 });
+            Ok::<_, Failure>((all.document.clone(), all.mapping()))
+        })
+    })?;
+    given.map(|given| (given, changes)).ok_or(Failure::Cancelled)
+}
+
+fn unreadable(source: &Source, error: std::io::Error) -> FsError {
+    FsError { action: "read", path: source.file.clone(), source: error }
+}
+
+/// Stores the rows as they come; answers how many there were, and the first.
+fn take(receiver: Receiver<Vec<Row>>, intake: &mut Intake) -> Result<(u64, Vec<Row>), StudioError> {
+    let mut count = 0;
+    let mut first = Vec::new();
+    for rows in receiver {
+        for row in &rows {
+            intake.row(row)?;
+        }
+        count += rows.len() as u64;
+        first.extend(rows.into_iter().take(SHOWN - first.len().min(SHOWN)));
+    }
+    Ok((count, first))
+}
+
+/// Why reading stopped before the end.
+enum Stopped {
+    Unreadable(std::io::Error),
+    Cancelled,
+}
+
+/// What is known at the end.
+#[derive(Default)]
+struct Read {
+    columns: Vec<String>,
+    format: &'static str,
+    characters: u64,
+    records: u64,
+    conversations: u64,
+    issues: Vec<Issue>,
+}
+
+/// The work of the reading thread.
+struct Reading<'a> {
+    portions: Portions,
+    mapper: Mapper<'a>,
+    drawn: Drawn,
+    seed: u64,
+    job: &'a Job,
+    done: u64,
+    total: u64,
+    read: Read,
+}
+
+impl Reading<'_> {
+    fn run(mut self, first: Vec<Record>, sender: &SyncSender<Vec<Row>>) -> Result<Read, Stopped> {
+        let mut records = first;
+        while !records.is_empty() {
+            self.job.check().map_err(|_| Stopped::Cancelled)?;
+            let rows = self.rows(&records);
+            if sender.send(rows).is_err() {
+                // The database gave up; its reason is what counts.
+                break;
+            }
+            self.job.progress(self.done + self.portions.read(), self.total, "bytes");
+            records = self.portions.portion().map_err(Stopped::Unreadable)?;
+        }
+        let columns = self.portions.columns().to_vec();
+        let format = self.portions.format();
+        let mut issues = self.portions.finish();
+        issues.extend(self.mapper.finish(&columns));
+        Ok(Read { columns, format, issues, ..self.read })
+    }
+
+    fn rows(&mut self, records: &[Record]) -> Vec<Row> {
+        for record in records {
+            let turns = record.messages.iter().map(|message| &message.content);
+            let characters: usize = record.values.iter().chain(turns).map(|text| text.chars().count()).sum();
+            self.read.characters += characters as u64;
+            self.read.conversations += u64::from(!record.messages.is_empty());
+        }
+        self.read.records += records.len() as u64;
+        let mut rows = Vec::with_capacity(records.len());
+        let Self { mapper, drawn, portions, seed, .. } = self;
+        mapper.take(portions.columns(), records, |mut row| {
+            row.split = Some(drawn.part(&row, *seed, SplitShares::default()));
+            rows.push(row);
+        });
+        rows
+    }
+}
