@@ -10,10 +10,14 @@ use crate::checks;
 use crate::error::ShellError;
 use crate::shell::Shell;
 
-const DOCUMENTS: &[&str] = &["pdf", "docx", "md", "markdown", "txt", "csv", "tsv", "xlsx", "xlsm", "jsonl", "json"];
+const DOCUMENTS: &[&str] = &[
+    "pdf", "docx", "docm", "pptx", "pptm", "ppsx", "odt", "rtf", "epub", "html", "htm", "xhtml", "md", "markdown",
+    "txt", "csv", "tsv", "xlsx", "xlsm", "xls", "ods", "jsonl", "ndjson", "json", "parquet", "zip",
+];
 
 pub async fn pick_files(shell: &Shell, title: String) -> Result<Vec<PathBuf>, ShellError> {
-    let dialog = dialog(shell, &title)?.add_filter("PDF, DOCX, Markdown, TXT, CSV, JSONL", DOCUMENTS);
+    let dialog =
+        dialog(shell, &title)?.add_filter("PDF, DOCX, PPTX, ODT, EPUB, HTML, TXT, XLSX, CSV, JSONL, ZIP", DOCUMENTS);
     Ok(dialog.pick_files().await.unwrap_or_default().iter().map(path).collect())
 }
 

@@ -20,6 +20,10 @@ pub enum JobSpec {
     Import {
         /// Full paths of files or folders.
         paths: Vec<PathBuf>,
+        /// Recognise the text of scanned pages.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        ocr: bool,
     },
     /// Read a document of the project anew, with other columns. Result: `ImportOutcome`.
     Remap {
@@ -182,8 +186,12 @@ impl JobSpec {
         }
         let mut say = |parts: &[&str]| words.extend(parts.iter().map(OsString::from));
         match self {
-            Self::Import { paths } => {
-                say(&["import", "--"]);
+            Self::Import { paths, ocr } => {
+                say(&["import"]);
+                if *ocr {
+                    say(&["--ocr"]);
+                }
+                say(&["--"]);
                 words.extend(checks::paths(paths)?.iter().map(Into::into));
             }
             Self::Draft { writer, kinds, per_passage, language, tone, system, again } => {

@@ -73,6 +73,17 @@ async function close(): Promise<void> {
   forgetWorks();
 }
 
+test("scanned pages are read as text where the computer can, and then say so", async () => {
+  await openProject("imported");
+  app.page = "import";
+  await until(() => all("document-row").length === 6);
+  all("document-row")[0]?.click();
+  await until(() => document.body.textContent?.includes("they look scanned") === true);
+  await press("recognise");
+  await until(() => document.body.textContent?.includes("recognised from pictures, 91 % sure") === true);
+  expect(find("recognise")).toBeNull();
+});
+
 test("the whole way: from dropped files to a model in Ollama with its proof", async () => {
   await openProject("empty");
   expect(find("step-import")).not.toBeNull();

@@ -122,6 +122,9 @@ pub struct Import {
     /// How long passages are in tokens, from now on in this project
     #[arg(long, value_name = "MIN-MAX")]
     pub passages: Option<String>,
+    /// Recognise the text of scanned PDF pages with the program `tesseract`
+    #[arg(long)]
+    pub ocr: bool,
 }
 
 /// The rows.

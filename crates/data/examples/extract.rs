@@ -16,7 +16,9 @@ fn main() {
             Content::Text(blocks) => print!("{}", document_text(blocks)),
             Content::Records(records) => {
                 println!("{}", records.columns.join("\t"));
-                records.records.iter().for_each(|record| println!("{}", record.values.join("\t")));
+                for record in &records.records {
+                    println!("{}", record.values.join("\t"));
+                }
             }
         }
         for issue in &outcome.issues {

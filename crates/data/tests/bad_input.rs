@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use hone_data::content::document_text;
-use hone_data::import::{ReadOptions, ReadOutcome, list, read};
+use hone_data::import::{ReadOptions, ReadOutcome, list, open_archive, read, read_bytes, read_entry};
 use hone_data::{Content, IssueKind};
 use hone_job::Job;
 
@@ -61,6 +61,13 @@ fn files_that_give_nothing_say_why() {
         ("noise.txt", "binary_file"),
         ("spreadsheet.xlsx", "damaged"),
         ("header-only.csv", "no_records"),
+        ("bomb.odt", "too_large"),
+        ("locked.epub", "password_protected"),
+        ("outside.epub", "damaged"),
+        ("word-97.doc", "unsupported_format"),
+        ("cut-off.parquet", "damaged"),
+        ("lying-footer.parquet", "damaged"),
+        ("nested.zip", "unsupported_format"),
     ] {
         check(name, code, Unreadable, "");
     }
@@ -85,6 +92,12 @@ fn the_parts_that_can_be_read_go_in() {
         ("broken-line.jsonl", "broken_line", "line 2", "Why?"),
         ("cut-off.json", "broken_list", "line 2", "Who?"),
         ("nul-bytes.csv", "control_characters", "", "Who?|Me"),
+        ("cut-off-text.odt", "damaged", "after paragraph 1", "What stands before the cut."),
+        ("cut-off-slide.pptx", "damaged", "slide 1", "The lamp on the pier.\n\nIt burns at night."),
+        ("deep-lists.odt", "too_deep", "", "Shallow."),
+        ("deep.html", "too_deep", "", "deep down"),
+        ("unclosed.html", "too_deep", "", "end"),
+        ("binary.rtf", "damaged", "after paragraph 1", "Before."),
     ] {
         let outcome = check(name, code, Partial, place);
         assert!(text(&outcome).contains(kept), "{name}: {}", text(&outcome));
@@ -114,9 +127,11 @@ fn a_pdf_that_only_forbids_printing_is_read() {
 
 #[test]
 fn entities_of_its_own_and_files_they_name_are_not_expanded() {
-    let text = text(&read_file("entities.docx"));
-    assert!(text.contains("Before &b; between &f; after & end."), "{text}");
-    assert!(!text.contains("root:"));
+    for name in ["entities.docx", "entities.odt"] {
+        let text = text(&read_file(name));
+        assert!(text.contains("Before &b; between &f; after & end."), "{text}");
+        assert!(!text.contains("root:"));
+    }
 }
 
 #[test]
@@ -126,6 +141,94 @@ fn bombs_and_loops_end_in_an_issue_or_in_their_text() {
     check("page-loop.pdf", "damaged", IssueKind::Unreadable, "");
     let bomb = check("bomb.pdf", "damaged_page", IssueKind::Partial, "page 1");
     assert!(text(&bomb).contains("The second page"), "only the first page is the bomb");
+}
+
+#[test]
+fn sheets_and_groups_that_claim_millions_are_read_as_what_they_hold() {
+    let sheet = read_file("million-columns.ods");
+    assert!(text(&sheet).starts_with("Who?|Me"), "{}", text(&sheet));
+    assert!(text(&read_file("deep.rtf")).contains("deep"));
+}
+
+#[test]
+fn an_archive_gives_what_is_good_in_it_names_the_rest_and_writes_nothing() {
+    let path = folder().join("hostile.zip");
+    let bytes = hone_job::fs::read(&path).unwrap();
+    let options = ReadOptions { max_unpacked: 64 << 20, ..ReadOptions::default() };
+    let found: Vec<(String, String)> = open_archive(&path, &bytes, &options)
+        .unwrap()
+        .map(|entry| {
+            let said = match &entry.bytes {
+                Err(issue) => format!("{} {}", issue.code, issue.file),
+                Ok(bytes) => {
+                    let outcome = read_entry(&path, &entry.name, bytes, &options, &Job::silent()).unwrap();
+                    let document = outcome.document.as_ref();
+                    assert!(document.is_none_or(|document| document.path == path.display().to_string()));
+                    outcome
+                        .issues
+                        .first()
+                        .map_or_else(|| text(&outcome), |issue| format!("{} {}", issue.code, issue.file))
+                }
+            };
+            (entry.name, said)
+        })
+        .collect();
+    let found: Vec<_> = found.iter().map(|(name, said)| (name.as_str(), said.trim())).collect();
+    let good = "The lamp on the pier burns from dusk to dawn.";
+    assert_eq!(
+        found,
+        [
+            ("hostile.zip › ../../../../tmp/hone-was-here.txt", good),
+            ("hostile.zip › C:\\Windows\\hone.txt", "The lamp on the pier burns from dusk to dawn.\nC"),
+            ("hostile.zip › /etc/hone.txt", "The lamp on the pier burns from dusk to dawn.\netc"),
+            ("hostile.zip › link.txt", "not_a_file hostile.zip › link.txt"),
+            ("hostile.zip › deartxt.exe", "unsupported_format hostile.zip › deartxt.exe"),
+            ("hostile.zip › CON.txt", "The lamp on the pier burns from dusk to dawn.\nCON"),
+            ("hostile.zip › inner.zip", "unsupported_format hostile.zip › inner.zip"),
+            ("hostile.zip › bomb.txt", "too_large hostile.zip › bomb.txt"),
+            // Of two entries of one name, programs that unpack keep the last.
+            ("hostile.zip › twice.md", "# Twice"),
+        ]
+    );
+    assert!(!Path::new("/tmp/hone-was-here.txt").exists() && !Path::new("/etc/hone.txt").exists());
+}
+
+/// A PDF of this many pages, each of its own, all with the same drawing.
+fn long_pdf(pages: usize) -> Vec<u8> {
+    let mut bytes = b"%PDF-1.4\n".to_vec();
+    let mut places = Vec::new();
+    let mut object = |text: String| {
+        places.push(bytes.len());
+        bytes.extend(format!("{} 0 obj\n{text}\nendobj\n", places.len()).into_bytes());
+    };
+    let kids: Vec<String> = (0..pages).map(|at| format!("{} 0 R", at + 5)).collect();
+    object("<< /Type /Catalog /Pages 2 0 R >>".to_owned());
+    object(format!("<< /Type /Pages /Kids [{}] /Count {pages} >>", kids.join(" ")));
+    object("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned());
+    let drawing = "BT /F1 12 Tf 70 700 Td (One of many pages) Tj ET";
+    object(format!("<< /Length {} >>\nstream\n{drawing}\nendstream", drawing.len()));
+    for _ in 0..pages {
+        let resources = "/Resources << /Font << /F1 3 0 R >> >>";
+        object(format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R {resources} >>"));
+    }
+    let start = bytes.len();
+    bytes.extend(format!("xref\n0 {}\n0000000000 65535 f \n", places.len() + 1).into_bytes());
+    for place in &places {
+        bytes.extend(format!("{place:010} 00000 n \n").into_bytes());
+    }
+    bytes.extend(
+        format!("trailer << /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", places.len() + 1).into_bytes(),
+    );
+    bytes
+}
+
+#[test]
+fn a_pdf_of_a_hundred_thousand_pages_is_read_up_to_the_limit() {
+    let options = ReadOptions { max_pages: 300, max_page_seconds: 300, ..ReadOptions::default() };
+    let outcome = read_bytes(Path::new("long.pdf"), &long_pdf(100_000), &options, &Job::silent()).unwrap();
+    assert_eq!(outcome.issues[0].code, "too_many_pages");
+    assert!(outcome.issues[0].message.contains("100000 pages; those after page 300"), "{}", outcome.issues[0].message);
+    assert_eq!(outcome.document.unwrap().pages, Some(300));
 }
 
 #[test]

@@ -43,6 +43,20 @@ pub fn keep(project: &Project, file: &Path, hash: &str) -> Result<(PathBuf, bool
     }
 }
 
+/// Writes a file into the project that has no path of its own: one from an archive. As [`keep`].
+///
+/// # Errors
+/// What the disk refuses.
+pub fn keep_bytes(project: &Project, name: &str, bytes: &[u8], hash: &str) -> Result<(PathBuf, bool), StudioError> {
+    let target = path(project, hash, name);
+    if target.is_file() {
+        return Ok((target, false));
+    }
+    fs::create_dir_all(&project.sources_dir())?;
+    fs::write_atomic(&target, bytes)?;
+    Ok((target, true))
+}
+
 fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<String> {
     let mut sum = Sha256::new();
     let mut buffer = vec![0; 1 << 16];

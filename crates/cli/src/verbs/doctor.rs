@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hone_data::import::ocr;
 use hone_hardware::Machine;
 use hone_model::gguf::GgufFile;
 use hone_model::source::{self, BaseModel};
@@ -26,6 +27,8 @@ pub struct DoctorReport {
     pub worker: String,
     /// Version of the Ollama that answers here; absent when none does.
     pub ollama: Option<String>,
+    /// Languages in which `tesseract` recognises text on scanned pages; empty where it is not installed.
+    pub text_recognition: Vec<String>,
     /// What the engine's self-test found, a device each.
     pub self_test: Vec<SelfTest>,
 }
@@ -52,10 +55,18 @@ pub fn run(context: &Context) -> Outcome {
         machine: Machine::read(&folder),
         worker: env!("CARGO_PKG_VERSION").to_owned(),
         ollama: export::client().ok().and_then(|client| Some(client.version().ok()?.to_string())),
+        text_recognition: recognised(),
         self_test: vec![cpu(context)],
     };
     let words = words(&report);
     Ok(Report::new(&report, words))
+}
+
+fn recognised() -> Vec<String> {
+    let program = ocr::find(&std::env::var_os("PATH").unwrap_or_default());
+    let languages = program.map(|program| ocr::languages(&program)).unwrap_or_default();
+    // Not a language: how a page is turned.
+    languages.into_iter().filter(|language| language != "osd").collect()
 }
 
 /// Runs a small training step of the smallest model at hand and looks whether every part of the adapter would learn.
@@ -92,6 +103,13 @@ fn words(report: &DoctorReport) -> String {
         line("disk", format!("{} free", bytes(machine.disk_free))),
         line("graphics cards", if machine.gpus.is_empty() { "none".into() } else { machine.gpus.len().to_string() }),
         line("Ollama", report.ollama.clone().unwrap_or_else(|| "does not answer".into())),
+        line(
+            "text recognition",
+            match report.text_recognition.as_slice() {
+                [] => "Tesseract is not installed".into(),
+                languages => languages.join(", "),
+            },
+        ),
         line("worker", format!("{} (CPU)", report.worker)),
     ];
     for test in &report.self_test {

@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1250, WINDOWS_1252};
 
 use crate::Issue;
 use crate::import::Input;
@@ -11,12 +11,26 @@ use crate::import::Input;
 /// # Errors
 /// The issue, when this is no text at all.
 pub(super) fn decode(input: &Input, issues: &mut Vec<Issue>) -> Result<String, Issue> {
+    decode_declared(input, None, issues)
+}
+
+/// As [`decode`], where the file says itself what encoding it is in: it is believed unless a byte order mark or valid
+/// UTF-8 say otherwise.
+///
+/// # Errors
+/// The issue, when this is no text at all.
+pub(super) fn decode_declared(
+    input: &Input,
+    declared: Option<&'static Encoding>,
+    issues: &mut Vec<Issue>,
+) -> Result<String, Issue> {
     let bytes = input.bytes;
+    let declared = declared.filter(|_| std::str::from_utf8(bytes).is_err());
     let (encoding, bom) = match Encoding::for_bom(bytes) {
         Some((encoding, length)) => (encoding, length),
-        None => (guess(bytes), 0),
+        None => (declared.unwrap_or_else(|| guess(bytes)), 0),
     };
-    let mixed = if bom == 0 { mixed(bytes) } else { None };
+    let mixed = if bom == 0 && declared.is_none() { mixed(bytes) } else { None };
     let encoding = if mixed.is_some() { UTF_8 } else { encoding };
     let mut text = match mixed {
         Some((text, other, lines)) => {
@@ -108,7 +122,21 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
 fn detect(bytes: &[u8]) -> &'static Encoding {
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Allow);
     detector.feed(bytes, true);
-    detector.guess(None, chardetng::Utf8Detection::Allow)
+    match detector.guess(None, chardetng::Utf8Detection::Allow) {
+        encoding if encoding == WINDOWS_1252 && is_hungarian(bytes) => WINDOWS_1250,
+        encoding => encoding,
+    }
+}
+
+/// Hungarian is taken for a western language: its ő and ű stand where those have õ and û. No language has these beside
+/// ö and ü without the letters that Hungarian lacks.
+fn is_hungarian(bytes: &[u8]) -> bool {
+    let text = WINDOWS_1252.decode_without_bom_handling(bytes).0.to_lowercase();
+    let has = |letters: &[char]| text.contains(letters);
+    has(&['õ', 'û'])
+        && has(&['á', 'é'])
+        && has(&['ö', 'ü'])
+        && !has(&['ã', 'ä', 'ç', 'ñ', 'è', 'ê', 'à', 'å', 'ø', 'ß'])
 }
 
 /// UTF-16 without a mark: in which byte order the text is one of ordinary characters, if in any.

@@ -23,7 +23,7 @@ pub struct Listing {
 pub fn list(paths: &[PathBuf]) -> Listing {
     let mut walk = Walk::default();
     for path in paths {
-        walk.visit(path, 0, true);
+        walk.visit(there(path), 0, true);
     }
     if walk.listing.files.is_empty() && walk.listing.issues.is_empty() {
         for path in paths {
@@ -36,6 +36,11 @@ pub fn list(paths: &[PathBuf]) -> Listing {
         }
     }
     walk.listing
+}
+
+/// A path that leads into a file (an archive) stands for that file.
+fn there(path: &Path) -> &Path {
+    if path.exists() { path } else { path.ancestors().find(|ancestor| ancestor.is_file()).unwrap_or(path) }
 }
 
 #[derive(Default)]

@@ -1,32 +1,46 @@
 //! Foreign files in: what they hold, and what was wrong with them. Bad input is an issue, never an error.
 //!
-//! Each format is one file here. Text extraction from scanned pages (OCR) is not here; such files are named.
+//! Each format is one file or folder here. Text recognition itself ([`ocr`]) is a program of its own; where it is not
+//! asked for, scanned pages are named.
 
+mod archive;
 mod decode;
 mod docx;
+mod epub;
+mod flow;
 mod format;
+mod grid;
+mod html;
 mod json;
 mod list;
 mod markdown;
+pub mod ocr;
+mod opendocument;
+mod package;
 mod paragraphs;
+mod parquet;
 mod pdf;
 mod portions;
+mod pptx;
 mod read;
+mod rtf;
 mod sheet;
 mod table;
 mod watch;
+mod xml;
 
 use hone_job::Job;
 
 use crate::{Content, Document, Issue};
 
+pub use archive::{Archive, Entry, WITHIN, open as open_archive};
 pub use format::Format;
 pub use list::{Listing, list};
 pub use portions::{Look, LookError, Portions, look, open};
-pub use read::{hash, read, read_bytes};
+pub use read::{hash, read, read_bytes, read_entry};
 
-/// Limits of reading one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How one file is read: within which limits, and what with.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOptions {
     /// A larger file is not read, bytes.
     pub max_bytes: u64,
@@ -40,6 +54,8 @@ pub struct ReadOptions {
     pub max_seconds: u64,
     /// A PDF whose reader spends this long on one page is given up, seconds.
     pub max_page_seconds: u64,
+    /// What recognises the text of scanned pages; without it they are named and left out.
+    pub ocr: Option<ocr::Recogniser>,
 }
 
 impl Default for ReadOptions {
@@ -51,6 +67,7 @@ impl Default for ReadOptions {
             max_pages: 20_000,
             max_seconds: 600,
             max_page_seconds: 20,
+            ocr: None,
         }
     }
 }

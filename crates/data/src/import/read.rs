@@ -1,5 +1,7 @@
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::AtomicU32;
 
 use hone_job::{Cancelled, Job, fs};
 use sha2::{Digest, Sha256};
@@ -7,7 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::content::document_text;
 use crate::import::format::{Recognised, recognise};
 use crate::import::{
-    Format, Input, Parsed, ReadOptions, ReadOutcome, docx, json, markdown, paragraphs, sheet, table, watch,
+    Format, Input, Parsed, ReadOptions, ReadOutcome, docx, epub, html, json, markdown, opendocument, paragraphs,
+    parquet, pdf, pptx, rtf, sheet, table, watch,
 };
 use crate::{Content, Document, Issue};
 
@@ -53,8 +56,33 @@ pub fn read(path: &Path, options: &ReadOptions, job: &Job) -> Result<ReadOutcome
 /// # Errors
 /// [`Cancelled`] when `job` was asked to stop.
 pub fn read_bytes(path: &Path, bytes: &[u8], options: &ReadOptions, job: &Job) -> Result<ReadOutcome, Cancelled> {
-    let name = file_name(path);
-    let (format, parsed) = parse(path, &Input { name: &name, bytes, options, job })?;
+    read_as(&file_name(path), path, path, bytes, options, job)
+}
+
+/// As [`read_bytes`], for a file in an archive: `name` as [`crate::import::Entry`] tells it.
+///
+/// # Errors
+/// [`Cancelled`] when `job` was asked to stop.
+pub fn read_entry(
+    archive: &Path,
+    name: &str,
+    bytes: &[u8],
+    options: &ReadOptions,
+    job: &Job,
+) -> Result<ReadOutcome, Cancelled> {
+    read_as(name, Path::new(name), archive, bytes, options, job)
+}
+
+/// Reads `bytes` as what they and the extension of `like` say; the document has this name and lies at `path`.
+fn read_as(
+    name: &str,
+    like: &Path,
+    path: &Path,
+    bytes: &[u8],
+    options: &ReadOptions,
+    job: &Job,
+) -> Result<ReadOutcome, Cancelled> {
+    let (format, parsed) = parse(like, &Input { name, bytes, options, job })?;
     let Parsed { content, pages, issues } = parsed;
     let characters = match &content {
         Content::Nothing => 0,
@@ -70,7 +98,7 @@ pub fn read_bytes(path: &Path, bytes: &[u8], options: &ReadOptions, job: &Job) -
     };
     let document = (content != Content::Nothing).then(|| Document {
         hash: hash(bytes),
-        name,
+        name: name.to_owned(),
         path: path.display().to_string(),
         format: format.map_or("", Format::name).to_owned(),
         bytes: bytes.len() as u64,
@@ -125,12 +153,17 @@ fn parse(path: &Path, input: &Input) -> Result<(Option<Format>, Parsed), Cancell
     Ok((None, parsed))
 }
 
-/// Runs the reader on a thread of its own with a deep stack, so that a panic in foreign code costs one file.
+/// Runs the reader on a thread of its own with a deep stack, so that a panic in foreign code costs one file. Where a
+/// file may keep its reader busy for ever, it is watched too; rows and plain text are gone through once.
 fn isolated(format: Format, input: &Input) -> Result<Parsed, Cancelled> {
-    if format == Format::Pdf {
-        return watch::pdf(input, STACK);
+    match format {
+        Format::Markdown | Format::Text | Format::Csv | Format::Jsonl => in_scope(format, input),
+        _ => watch::watched(format, input, STACK, dispatch),
     }
-    let work = || catch_unwind(AssertUnwindSafe(|| dispatch(format, input)));
+}
+
+fn in_scope(format: Format, input: &Input) -> Result<Parsed, Cancelled> {
+    let work = || catch_unwind(AssertUnwindSafe(|| dispatch(format, input, &AtomicU32::new(0))));
     let outcome = std::thread::scope(|scope| {
         let reader = std::thread::Builder::new().name("reader".to_owned()).stack_size(STACK).spawn_scoped(scope, work);
         match reader {
@@ -138,13 +171,16 @@ fn isolated(format: Format, input: &Input) -> Result<Parsed, Cancelled> {
             Err(_) => work(),
         }
     });
-    Ok(outcome.unwrap_or_else(|panic| {
-        let cause = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        stopped(format, input.name, cause.unwrap_or("no cause given"))
-    }))
+    outcome.unwrap_or_else(|panic| Ok(panicked(format, input.name, &*panic)))
 }
 
-/// What a file gives whose reader panicked.
+/// What a file gives whose reader panicked with these words.
+pub(super) fn panicked(format: Format, name: &str, panic: &(dyn Any + Send)) -> Parsed {
+    let cause = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    stopped(format, name, cause.unwrap_or("no cause given"))
+}
+
+/// What a file gives whose reader was stopped.
 pub(super) fn stopped(format: Format, name: &str, cause: &str) -> Parsed {
     Parsed::nothing(Issue::unreadable(
         "damaged",
@@ -154,13 +190,26 @@ pub(super) fn stopped(format: Format, name: &str, cause: &str) -> Parsed {
     ))
 }
 
-fn dispatch(format: Format, input: &Input) -> Parsed {
-    match format {
+/// Reads a file as what it is. Of a PDF, `pages` counts the pages behind it.
+///
+/// # Errors
+/// [`Cancelled`] when the job was asked to stop.
+pub(super) fn dispatch(format: Format, input: &Input, pages: &AtomicU32) -> Result<Parsed, Cancelled> {
+    Ok(match format {
+        Format::Pdf => return pdf::read(input, pages),
         Format::Docx => docx::read(input),
+        Format::Pptx => pptx::read(input),
+        Format::Odt => opendocument::read_text(input),
+        Format::Rtf => rtf::read(input),
+        Format::Epub => epub::read(input),
+        Format::Html => html::read(input),
         Format::Markdown => markdown::read(input),
-        Format::Text | Format::Pdf => paragraphs::read(input),
+        Format::Text => paragraphs::read(input),
         Format::Csv => table::read(input),
         Format::Xlsx => sheet::read(input),
+        Format::Xls => sheet::read_xls(input),
+        Format::Ods => opendocument::read_sheet(input),
+        Format::Parquet => parquet::read(input),
         Format::Jsonl => json::read(input),
-    }
+    })
 }

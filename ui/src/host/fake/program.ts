@@ -251,8 +251,8 @@ export class FakeProgram {
     switch (job.kind) {
       case "import": {
         // Files that were here already came in once more: the first has a new version, the others are the same.
-        const again = this.#documents.length > 0;
-        this.#documents = [...story.documents];
+        const again = this.#documents.length > 0 && !job.ocr;
+        this.#documents = story.documents.map((document) => (job.ocr ? story.recognised(document) : document));
         if (!again) this.#rows = structuredClone(story.rows);
         const changes = { passages_added: 0, passages_removed: 0, passages_kept: 0, rows_added: 12, rows_removed: 3, rows_kept: 312, back_to_review: 0 };
         const changed = again ? [{ document: story.mapping.document, name: story.mapping.name, new_bytes: true, changes }] : [];

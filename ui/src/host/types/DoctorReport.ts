@@ -16,6 +16,10 @@ worker: string,
  */
 ollama: string | null, 
 /**
+ * Languages in which `tesseract` recognises text on scanned pages; empty where it is not installed.
+ */
+text_recognition: Array<string>, 
+/**
  * What the engine's self-test found, a device each.
  */
 self_test: Array<SelfTest>, 

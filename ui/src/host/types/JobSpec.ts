@@ -9,7 +9,11 @@ export type JobSpec = { "kind": "import",
 /**
  * Full paths of files or folders.
  */
-paths: Array<string>, } | { "kind": "remap", 
+paths: Array<string>, 
+/**
+ * Recognise the text of scanned pages.
+ */
+ocr?: boolean, } | { "kind": "remap", 
 /**
  * Hash of the document.
  */

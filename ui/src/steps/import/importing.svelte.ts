@@ -49,9 +49,9 @@ class Importing {
     return dir ? host().call("document_mapping", { dir, hash }) : null;
   }
 
-  /** Takes in files and folders. */
-  take(paths: string[]): Promise<ImportOutcome | null> {
-    return this.#run({ kind: "import", paths });
+  /** Takes in files and folders; with `ocr`, scanned pages are read as text. */
+  take(paths: string[], ocr = false): Promise<ImportOutcome | null> {
+    return this.#run({ kind: "import", paths, ...(ocr ? { ocr } : {}) });
   }
 
   /** Reads a document's table anew, with other columns. */

@@ -12,12 +12,13 @@ export function issueHint(issue: Issue): string {
   return language() === "en" ? issue.hint : word(`issue_${issue.code}_hint`, issue.hint);
 }
 
-/** Where it is: `page 3`, `line 17, column answer`, `sheet Prices, line 1`. */
+/** Where it is: `page 3`, `line 17, column answer`, `sheet Prices, line 1`, `slide 4`. */
 export function issuePlace(issue: Issue): string {
   if (language() === "en") return issue.place;
   const parts = issue.place.split(", ").map((part) => {
-    const [, kind, name] = /^(page|line|column|sheet) (.+)$/.exec(part) ?? [];
+    const [, kind, name] = /^(page|line|column|sheet|slide)s? (.+)$/.exec(part) ?? [];
     if (kind === "page" && name) return t("place_page", { n: name });
+    if (kind === "slide" && name) return t("place_slide", { n: name });
     if (kind === "line" && name) return t("place_line", { n: name });
     if (kind === "sheet" && name) return t("place_sheet", { name });
     return kind && name ? t("place_column", { name }) : part;

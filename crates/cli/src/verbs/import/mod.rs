@@ -6,6 +6,8 @@ mod take;
 
 use std::path::PathBuf;
 
+use hone_data::import::ReadOptions;
+use hone_data::import::ocr::{self, Recogniser};
 use hone_data::passages::PassageLength;
 use hone_data::split::SplitShares;
 use hone_data::{Document, Issue, IssueKind, MappedFile, import};
@@ -22,6 +24,10 @@ use crate::context::Context;
 use crate::failure::{self, Failure, Outcome};
 use crate::output::Report;
 use crate::verbs::base;
+
+/// Recognition of one page, and reading of one document with it, are given up after this long.
+const MAX_OCR_PAGE_SECONDS: u64 = 120;
+const MAX_OCR_SECONDS: u64 = 6 * 3600;
 
 /// What an import did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
@@ -71,8 +77,13 @@ pub fn run(arguments: &Import, context: &Context) -> Outcome {
         let document = document.ok_or_else(|| StudioError::NoSuchDocument { hash: hash.clone() })?;
         sources.push(Source::again(&project, &document));
     }
+    let mut options = ReadOptions::default();
+    if arguments.ocr {
+        options.ocr = Some(recogniser(&project.file().language)?);
+        options.max_seconds = MAX_OCR_SECONDS;
+    }
     let anew = !chosen.is_empty() || arguments.passages.is_some() || !arguments.document.is_empty();
-    let (outcome, failed) = take_all(&project, &sources, &chosen, anew, listing.issues, context)?;
+    let (outcome, failed) = take_all(&project, &sources, &chosen, anew, &options, listing.issues, context)?;
     let report = Report::new(&outcome, words(&outcome));
     match failed {
         None => Ok(report),
@@ -89,7 +100,7 @@ pub fn run(arguments: &Import, context: &Context) -> Outcome {
 pub fn import(project: &Project, paths: &[PathBuf], context: &Context) -> Outcome<(ImportOutcome, Option<Failure>)> {
     let listing = import::list(paths);
     let sources: Vec<Source> = listing.files.iter().map(|file| Source::of(file)).collect();
-    take_all(project, &sources, &Chosen::default(), false, listing.issues, context)
+    take_all(project, &sources, &Chosen::default(), false, &ReadOptions::default(), listing.issues, context)
 }
 
 fn take_all(
@@ -97,6 +108,7 @@ fn take_all(
     sources: &[Source],
     chosen: &Chosen,
     anew: bool,
+    options: &ReadOptions,
     issues: Vec<Issue>,
     context: &Context,
 ) -> Outcome<(ImportOutcome, Option<Failure>)> {
@@ -104,7 +116,7 @@ fn take_all(
     let count = base::token_count(&project.file().base, context);
     let passages = project.file().passages;
     let total = sources.iter().map(Source::bytes).sum();
-    let mut taking = Taking { project, chosen, passages, anew, count: &*count, context, done: 0, total };
+    let mut taking = Taking { project, chosen, passages, anew, options, count: &*count, context, done: 0, total };
     let mut outcome = ImportOutcome { issues, ..ImportOutcome::default() };
     let mut failed = None;
     context.job.stage("import");
@@ -124,6 +136,27 @@ fn take_all(
         failed = failed.or_else(|| nothing(&outcome.issues));
     }
     Ok((outcome, failed))
+}
+
+/// The program that recognises text, with the languages of the project.
+fn recogniser(language: &str) -> Outcome<Recogniser> {
+    let Some(program) = ocr::find(&std::env::var_os("PATH").unwrap_or_default()) else {
+        return Err(Failure::new(
+            ErrorCode::NotFound,
+            "Text recognition needs the program `tesseract`, which is not installed",
+            "Install Tesseract (`apt install tesseract-ocr`, `brew install tesseract`, or its installer for Windows) \
+             with the language of your documents, and import again",
+        ));
+    };
+    let languages = ocr::chosen(language, &ocr::languages(&program));
+    if languages.is_empty() {
+        return Err(Failure::new(
+            ErrorCode::NotFound,
+            format!("`{}` has none of the languages of this project", program.display()),
+            "Install its language data, such as `tesseract-ocr-eng` or `tesseract-ocr-chi-sim`, and import again",
+        ));
+    }
+    Ok(Recogniser { program, languages, max_page_seconds: MAX_OCR_PAGE_SECONDS })
 }
 
 /// `--passages 512-1024`.

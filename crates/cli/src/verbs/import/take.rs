@@ -1,5 +1,6 @@
 //! Taking one file in.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use hone_data::import::{self, Look, LookError, ReadOptions, ReadOutcome};
@@ -12,7 +13,7 @@ use hone_studio::{Project, Store, StudioError, sources};
 use super::mapped::Chosen;
 use super::{ChangedFile, ImportOutcome, large};
 use crate::context::Context;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{self, Failure, Outcome};
 use crate::verbs::base::TokenCount;
 
 /// What every file of an import is read with.
@@ -25,6 +26,8 @@ pub struct Taking<'a> {
     pub passages: PassageLength,
     /// Whether files that are here already are read anew.
     pub anew: bool,
+    /// Limits, and what recognises text.
+    pub options: &'a ReadOptions,
     /// Tells the tokens of a text.
     pub count: &'a TokenCount,
     /// The job.
@@ -90,22 +93,64 @@ impl Given {
 }
 
 impl Taking<'_> {
-    /// Takes one file in, or says why not.
+    /// Takes in one file, or all that an archive holds.
     pub fn take(&self, store: &mut Store, source: &Source, outcome: &mut ImportOutcome) -> Outcome<()> {
+        let small_enough = source.bytes() <= self.options.max_bytes;
+        let starts_as_archive = small_enough && starts_with(&source.file, b"PK");
+        let bytes = if starts_as_archive { fs::read(&source.file).ok() } else { None };
+        let archive =
+            bytes.as_ref().and_then(|bytes| import::open_archive(Path::new(&source.path), bytes, self.options));
+        let Some(archive) = archive else { return self.take_file(store, source, outcome) };
+        for entry in archive {
+            failure::check(&self.context.job)?;
+            match &entry.bytes {
+                Err(issue) => outcome.issues.push(issue.clone()),
+                Ok(bytes) => self.take_entry(store, source, &entry.name, bytes, outcome)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a file of an archive: its copy in the project, named by its bytes, is where it is read from.
+    fn take_entry(
+        &self,
+        store: &mut Store,
+        archive: &Source,
+        name: &str,
+        bytes: &[u8],
+        outcome: &mut ImportOutcome,
+    ) -> Outcome<()> {
+        let hash = import::hash(bytes);
+        let (file, fresh) = sources::keep_bytes(self.project, name, bytes, &hash)?;
+        let within = name.split_once(import::WITHIN).map_or(name, |(_, within)| within);
+        let path = format!("{}/{within}", archive.path);
+        let source = Source { file: file.clone(), path, name: name.to_owned() };
+        let taken = self.take_file(store, &source, outcome);
+        let kept = outcome.documents.iter().any(|document| document.hash == hash);
+        if fresh && !kept {
+            fs::remove_file(&file)?;
+        }
+        taken
+    }
+
+    /// Takes one file in, or says why not.
+    fn take_file(&self, store: &mut Store, source: &Source, outcome: &mut ImportOutcome) -> Outcome<()> {
         let look = match import::look(&source.file, &self.context.job) {
             Ok(look) => look,
             Err(LookError::Cancelled) => return Err(Failure::Cancelled),
             Err(LookError::Fs(_)) => return self.refuse(source, outcome),
         };
         let whole = import::open(&source.file, &source.name, &look)?.is_none();
-        if whole && look.bytes > ReadOptions::default().max_bytes {
+        if whole && look.bytes > self.options.max_bytes {
             return self.refuse(source, outcome);
         }
-        if store.has_document(&look.hash)? && !self.anew {
+        let same = store.document(&look.hash)?;
+        let recognises = self.options.ocr.is_some() && same.as_ref().is_some_and(is_scanned);
+        if store.has_document(&look.hash)? && !self.anew && !recognises {
             outcome.unchanged += 1;
             return Ok(());
         }
-        let older = match store.document(&look.hash)? {
+        let older = match same {
             Some(same) => Some(same),
             None => store.older_version(&source.path, &source.name, is_gone)?,
         };
@@ -114,8 +159,7 @@ impl Taking<'_> {
 
     /// Says why a file cannot be read at all.
     fn refuse(&self, source: &Source, outcome: &mut ImportOutcome) -> Outcome<()> {
-        let options = ReadOptions::default();
-        let refused = import::read(&source.file, &options, &self.context.job).map_err(|_| Failure::Cancelled)?;
+        let refused = import::read(&source.file, self.options, &self.context.job).map_err(|_| Failure::Cancelled)?;
         outcome.issues.extend(refused.issues);
         Ok(())
     }
@@ -179,10 +223,10 @@ impl Taking<'_> {
             return large::store(self, store, source, look, older, portions);
         }
         let bytes = fs::read(copy)?;
-        let options = ReadOptions::default();
         let named = Path::new(&source.path);
         let ReadOutcome { document, content, mut issues } =
-            import::read_bytes(named, &bytes, &options, &self.context.job).map_err(|_| Failure::Cancelled)?;
+            import::read_entry(named, &source.name, &bytes, self.options, &self.context.job)
+                .map_err(|_| Failure::Cancelled)?;
         let gave = document.is_some();
         let mut document = document.unwrap_or_else(|| nameless(source, look));
         document.path.clone_from(&source.path);
@@ -217,6 +261,16 @@ impl Taking<'_> {
         })?;
         Ok((given, changes))
     }
+}
+
+/// Whether pages of a document hold pictures of text.
+fn is_scanned(document: &Document) -> bool {
+    document.issues.iter().any(|issue| issue.code == "pdf_without_text")
+}
+
+fn starts_with(file: &Path, magic: &[u8]) -> bool {
+    let mut head = Vec::new();
+    fs::open(file).is_ok_and(|file| file.take(magic.len() as u64).read_to_end(&mut head).is_ok()) && head == magic
 }
 
 /// Whether the file of a document is no longer where it was. What lies inside another file (an archive) is there as

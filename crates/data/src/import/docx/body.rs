@@ -5,8 +5,8 @@ use quick_xml::events::{BytesStart, Event};
 
 use crate::import::docx::lists::{Counters, Lists};
 use crate::import::docx::styles::Styles;
-use crate::import::docx::tables::Table;
-use crate::import::docx::xml::{self, Element};
+use crate::import::grid::Table;
+use crate::import::xml::{self, Element};
 use crate::{Block, BlockKind};
 
 /// Elements whose content is no text of the document: deleted text, field codes, old properties, the second of two

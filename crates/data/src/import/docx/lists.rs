@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::import::docx::xml::Element;
+use crate::import::xml::Element;
 
 /// How a document marks its list items.
 #[derive(Debug, Default)]

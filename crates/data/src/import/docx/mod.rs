@@ -4,33 +4,29 @@
 
 mod body;
 mod lists;
-mod package;
 mod styles;
-mod tables;
-mod xml;
 
-use crate::import::{Input, Parsed};
+use crate::import::package::{Package, PartError, resolved};
+use crate::import::{Format, Input, Parsed};
 use crate::issue::IssueList;
 use crate::{Content, Issue, content};
 
-use package::{Package, PartError};
-
 /// Reads a Word document.
 pub(super) fn read(input: &Input) -> Parsed {
-    let unreadable = |error: PartError| Parsed::nothing(error.issue(input.name));
+    let unreadable = |error: PartError| Parsed::nothing(error.issue(input.name, Format::Docx));
     let mut package = match Package::open(input) {
         Ok(package) => package,
         Err(error) => return unreadable(error),
     };
-    let main = match package.main() {
+    let (main, folder) = match main(&mut package) {
         Ok(main) => main,
         Err(error) => return unreadable(error),
     };
     let mut issues = IssueList::default();
-    let mut side = |name: &str| match package.beside_main(name) {
+    let mut side = |name: &str| match package.part(&resolved(&folder, name)) {
         Ok(part) => part.unwrap_or_default(),
         Err(error) => {
-            let issue = error.issue(input.name);
+            let issue = error.issue(input.name, Format::Docx);
             issues.push(Issue { kind: crate::IssueKind::Partial, place: name.to_owned(), ..issue });
             String::new()
         }
@@ -78,6 +74,14 @@ pub(super) fn read(input: &Input) -> Parsed {
         return Parsed { content: Content::Nothing, pages: None, issues };
     }
     Parsed { content: Content::Text(read.blocks), pages: None, issues }
+}
+
+/// The part that holds the text, found through the package's relations, and the folder that it stands in.
+fn main(package: &mut Package) -> Result<(String, String), PartError> {
+    let target = package.relations("")?.into_iter().find(|relation| relation.is("officeDocument"));
+    let target = target.map_or_else(|| "word/document.xml".to_owned(), |relation| relation.target);
+    let folder = target.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    Ok((package.part(&target)?.ok_or(PartError::Missing)?, folder))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::import::docx::xml::Element;
+use crate::import::xml::Element;
 
 /// Styles may be based on each other in a circle.
 const MAX_CHAIN: usize = 16;

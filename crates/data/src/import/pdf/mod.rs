@@ -9,6 +9,7 @@ mod layout;
 mod mend;
 mod page;
 mod ruled;
+mod scans;
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,7 +34,7 @@ const MAX_FAILURES: usize = 40;
 
 const SAVE_AGAIN: &str = "Open it in a PDF viewer, print it into a new PDF, and import that";
 const RECOGNISE: &str =
-    "Run a text recognition program (OCR) such as OCRmyPDF over it, and import the PDF that it makes";
+    "Import it with text recognition (`hone import --ocr`), for which the program Tesseract must be installed";
 
 /// Reads a PDF page by page. Pages that cannot be read, and scanned pages without text, are named. `done` counts the
 /// pages behind it.
@@ -58,6 +59,7 @@ pub(super) fn read(input: &Input, done: &AtomicU32) -> Result<Parsed, Cancelled>
     let started = Instant::now();
     let mut pages = Vec::new();
     let mut failures = 0;
+    let mut scans = scans::Scans::default();
     for number in 0..taken {
         input.job.check()?;
         done.store(number as u32, Ordering::Relaxed);
@@ -68,7 +70,12 @@ pub(super) fn read(input: &Input, done: &AtomicU32) -> Result<Parsed, Cancelled>
         }
         let read = catch_unwind(AssertUnwindSafe(|| Page::read(&document, number)));
         let cause = match read {
-            Ok(Ok(page)) => {
+            Ok(Ok(mut page)) => {
+                if page.is_empty_picture()
+                    && let Some(recogniser) = &input.options.ocr
+                {
+                    scans.recognise(&document, &mut page, recogniser, input, &mut issues)?;
+                }
                 pages.push(page);
                 failures = 0;
                 continue;
@@ -88,6 +95,7 @@ pub(super) fn read(input: &Input, done: &AtomicU32) -> Result<Parsed, Cancelled>
             break;
         }
     }
+    issues.extend(scans.remark(input.name));
     let blocks = text(&mut pages);
     let pictures = pages.iter().any(Page::is_empty_picture);
     let mut first = None;

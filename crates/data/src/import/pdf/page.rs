@@ -7,6 +7,14 @@ use crate::text::is_cjk;
 /// A page whose drawing unpacks to more is not read, bytes.
 const MAX_DRAWING: usize = 64 << 20;
 
+/// Rows of more runs are not looked at for raised letters.
+const MAX_PAIRS: usize = 10_000;
+
+/// Pixels: smaller pictures hold no text.
+const LEAST_PICTURE: u32 = 64;
+/// A page that is put together from more pictures than this is read from the first of them.
+const MAX_PICTURES: usize = 64;
+
 /// Runs farther apart than this are not one line: columns, cells. In font sizes.
 const WIDE_GAP: f32 = 1.3;
 
@@ -111,6 +119,39 @@ impl Page {
         self.pieces.is_empty() && self.has_picture
     }
 
+    /// The pictures on the page from top to bottom, as PNG. Marks and rulings are no pictures to read.
+    ///
+    /// # Errors
+    /// The reader's own.
+    pub(super) fn pictures(document: &PdfDocument, index: usize) -> Result<Vec<Vec<u8>>, pdf_oxide::Error> {
+        let mut pictures = document.extract_images(index)?;
+        pictures.retain(|picture| picture.width().min(picture.height()) >= LEAST_PICTURE);
+        let top = |picture: &pdf_oxide::extractors::PdfImage| picture.bbox().map_or(0.0, |area| area.y + area.height);
+        pictures.sort_by(|a, b| top(b).total_cmp(&top(a)));
+        pictures.iter().take(MAX_PICTURES).map(pdf_oxide::extractors::PdfImage::to_png_bytes).collect()
+    }
+
+    /// Takes what was recognised on a scanned page: lines below each other in the order in which they are read, whatever
+    /// columns they stood in, a gap between paragraphs.
+    pub(super) fn set_recognised(&mut self, paragraphs: Vec<Vec<String>>) {
+        let mut top = self.top - 40.0;
+        for lines in paragraphs {
+            let count = lines.len();
+            for (at, line) in lines.into_iter().enumerate() {
+                // The last line of a paragraph need not be full.
+                let right = if at + 1 == count && count > 1 { 300.0 } else { 500.0 };
+                let area = Area { left: 70.0, right, bottom: top - 10.0, top };
+                let text = mend::line(&line);
+                if !text.is_empty() {
+                    self.pieces.push(Piece { text, area, size: 10.0, bold: false, is_table: false });
+                }
+                top -= 12.0;
+            }
+            top -= 12.0;
+        }
+        self.bottom = self.bottom.min(top);
+    }
+
     #[cfg(test)]
     pub(super) fn of(number: u32, pieces: Vec<Piece>) -> Self {
         Self { number, bottom: 0.0, top: 842.0, pieces, has_picture: false }
@@ -167,7 +208,7 @@ pub(super) fn pieces(runs: &mut Vec<Run>) -> Vec<Piece> {
         }
     }
     let mut pieces = Vec::new();
-    for mut row in rows {
+    for mut row in with_raised(rows) {
         row.sort_by(|a, b| a.area.left.total_cmp(&b.area.left));
         let mut open: Vec<Run> = Vec::new();
         for run in row {
@@ -180,6 +221,33 @@ pub(super) fn pieces(runs: &mut Vec<Run>) -> Vec<Piece> {
         pieces.extend(joined(&open));
     }
     pieces
+}
+
+/// Puts raised and lowered letters into the line that they belong to: the highest of them may have begun a row that the
+/// lowest are too far from. A row stands where its longest run does.
+fn with_raised(rows: Vec<Vec<Run<'_>>>) -> Vec<Vec<Run<'_>>> {
+    let longest = |row: &[Run]| -> Option<(Area, f32)> {
+        let run = row.iter().max_by(|a, b| a.area.width().total_cmp(&b.area.width()))?;
+        Some((run.area, run.size))
+    };
+    let apart = |a: &[Run], b: &[Run]| {
+        let overlaps = |a: &Run, b: &Run| a.area.left < b.area.right - 0.5 && b.area.left < a.area.right - 0.5;
+        a.len() * b.len() <= MAX_PAIRS && !a.iter().any(|a| b.iter().any(|b| overlaps(a, b)))
+    };
+    let mut joined: Vec<Vec<Run>> = Vec::new();
+    for row in rows {
+        match (joined.last_mut(), longest(&row)) {
+            (Some(above), Some((area, size)))
+                if longest(above).is_some_and(|(other, larger)| {
+                    (other.middle() - area.middle()).abs() < 0.45 * size.max(larger)
+                }) && apart(above, &row) =>
+            {
+                above.extend(row);
+            }
+            _ => joined.push(row),
+        }
+    }
+    joined
 }
 
 fn same_line(a: &Run, b: &Run) -> bool {
@@ -201,8 +269,11 @@ fn joined(runs: &[Run]) -> Option<Piece> {
     for run in ordered {
         let gap = if backwards { end - run.area.right } else { run.area.left - end } / size;
         if let (Some(last), Some(first)) = (text.chars().next_back(), run.text.chars().next()) {
-            let least = if is_cjk(last) || is_cjk(first) {
+            let least = if is_cjk(last) && is_cjk(first) {
                 0.4
+            } else if is_cjk(last) || is_cjk(first) {
+                // Between a character and a Latin word a quarter of a letter is left where there is a space at all.
+                if last.is_alphanumeric() && first.is_alphanumeric() { 0.15 } else { 0.4 }
             } else if is_mark(run.text) || matches!(last, '(' | '“') {
                 0.2
             } else {

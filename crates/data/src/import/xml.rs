@@ -1,7 +1,11 @@
+//! XML as the readers of packages need it: elements, their attributes, and nothing that a document defines itself.
+
+use std::borrow::Cow;
+
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
-/// The attributes of one element by their local names.
+/// The attributes of one element by their names, a prefix left out in asking.
 pub(super) struct Element(Vec<(String, String)>);
 
 impl Element {
@@ -13,16 +17,21 @@ impl Element {
                 .flatten()
                 .map(|attribute| {
                     let raw = attribute.value.as_ref();
-                    let value =
-                        quick_xml::escape::unescape(raw).map_or_else(|_| raw.to_owned(), std::borrow::Cow::into_owned);
-                    (attribute.key.local_name().as_ref().to_owned(), value)
+                    let value = quick_xml::escape::unescape(raw).map_or_else(|_| raw.to_owned(), Cow::into_owned);
+                    (attribute.key.as_ref().to_owned(), value)
                 })
                 .collect(),
         )
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        let local = |key: &str| key.rsplit(':').next() == Some(name);
+        self.0.iter().find(|(key, _)| local(key)).map(|(_, value)| value.as_str())
+    }
+
+    /// The part that the element refers to: its `r:id`, beside which it may have an `id` of its own.
+    pub(super) fn related(&self) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key.ends_with(":id")).map(|(_, value)| value.as_str())
     }
 }
 
@@ -46,5 +55,5 @@ pub(super) fn elements<'a>(xml: &'a str, name: &'a str) -> impl Iterator<Item = 
 /// entities that a document defines itself are not expanded.
 pub(super) fn reference(reference: &BytesRef) -> String {
     let written = format!("&{};", &**reference);
-    quick_xml::escape::unescape(&written).map(std::borrow::Cow::into_owned).unwrap_or(written)
+    quick_xml::escape::unescape(&written).map(Cow::into_owned).unwrap_or(written)
 }

@@ -1,3 +1,5 @@
+//! Tables of documents, as Markdown.
+
 /// A table while it is read.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -33,6 +35,11 @@ impl Table {
             }
             cell.push_str(&text.replace('|', "\\|").replace('\n', "<br>"));
         }
+    }
+
+    /// Whether a cell is open.
+    pub(super) fn in_cell(&self) -> bool {
+        self.cell.is_some()
     }
 
     pub(super) fn close_cell(&mut self) {
