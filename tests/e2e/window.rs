@@ -126,12 +126,12 @@ async fn configure(window: &Window) {
     window.press("rail-configure").await;
     window.press("goal-quick").await;
     window.press("all-settings").await;
-    for (knob, value) in [("epochs", "12"), ("batch_size", "2"), ("max_steps", "40"), ("lora.rank", "8")] {
+    for (knob, value) in [("epochs", "20"), ("batch_size", "2"), ("max_steps", "80"), ("lora.rank", "8")] {
         window.set_knob(knob, value).await;
     }
-    let planned = "document.querySelector('aside').innerText.includes('40') && !document.querySelector('.old')";
+    let planned = "document.querySelector('aside').innerText.includes('80') && !document.querySelector('.old')";
     window.see("plan-time", 60).await;
-    window.wait("a plan of 40 steps", planned, 60).await;
+    window.wait("a plan of 80 steps", planned, 60).await;
     window.picture("4-configure").await;
 }
 
@@ -181,13 +181,18 @@ async fn documents_can_be_chosen_in_the_systems_dialog() {
     let window = Window::open(&desk, &[]).await;
     make_project(&window).await;
     window.press("open-files").await;
-    // The dialog is found before it is visible, and what is typed then is lost.
+    // The dialog is found before it is visible, and what is typed then is lost: typed again until the dialog has closed.
     let typing = format!(
-        "id=$(xdotool search --sync --onlyvisible --name 'document' | tail -1) && xdotool windowfocus --sync \"$id\" \
-         && sleep 0.5 && xdotool type --delay 20 '{}' && sleep 0.3 && xdotool key Return",
+        "find() {{ xdotool search --onlyvisible --name 'document' | tail -1; }}
+         xdotool search --sync --onlyvisible --name 'document' >/dev/null || exit 1
+         for try in 1 2 3 4 5; do
+             id=$(find); [ -n \"$id\" ] || exit 0
+             xdotool windowfocus --sync \"$id\"; sleep 0.5
+             xdotool key ctrl+a; xdotool type --delay 20 '{}'; sleep 0.3; xdotool key Return; sleep 1.5
+         done; [ -z \"$(find)\" ]",
         files[0].display()
     );
-    let typed = tokio::task::spawn_blocking(move || Command::new("timeout").args(["30", "sh", "-c", &typing]).status());
+    let typed = tokio::task::spawn_blocking(move || Command::new("timeout").args(["60", "sh", "-c", &typing]).status());
     assert!(typed.await.unwrap().is_ok_and(|status| status.success()), "xdotool could not type into the dialog");
     window.wait("the document", "document.querySelectorAll('[data-test=\"document-row\"]').length === 1", 60).await;
     assert!(window.text("document-row").await.contains("ferry.md"));
