@@ -9,6 +9,9 @@ const LONGEST: usize = 360;
 /// Longest list that becomes one answer, characters.
 const LONGEST_LIST: usize = 1600;
 
+/// Headings under which a numbered list is no list of steps.
+const CONTENTS: &[&str] = &["contents", "table of contents", "index", "inhalt", "目录", "目次", "索引"];
+
 /// What a section says first: its first sentences under its heading.
 pub(super) fn opening(paragraph: &str, title: &Title, chinese: bool) -> Option<Draft> {
     let title = title.words()?;
@@ -39,7 +42,7 @@ pub(super) fn opening(paragraph: &str, title: &Title, chinese: bool) -> Option<D
 
 /// The steps or points under a heading, in their order.
 pub(super) fn steps(list: &str, count: usize, title: &Title, chinese: bool) -> Option<Draft> {
-    let title = title.words()?;
+    let title = title.words().filter(|title| !CONTENTS.contains(&title.to_lowercase().as_str()))?;
     if list.chars().count() > LONGEST_LIST {
         return None;
     }

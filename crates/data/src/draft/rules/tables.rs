@@ -6,7 +6,9 @@ use crate::draft::{Draft, DraftKind};
 
 /// One fact for every filled cell that a line and a column name, and comparisons where the columns are things.
 pub(super) fn drafts(table: &Table<'_>, title: &Title, chinese: bool) -> Vec<Draft> {
-    let things_in_columns = table.head.first().is_some_and(|first| first.is_empty());
+    // Without a name above the lines' names, the columns may be things as well as attributes.
+    let things_in_columns = table.head.first().is_some_and(|first| first.is_empty())
+        && !table.head.iter().any(|head| is_attribute(&plain(head)));
     let nameless = table.head.iter().all(|cell| cell.is_empty());
     let mut drafts = Vec::new();
     for (line, cells) in &table.rows {
@@ -48,7 +50,7 @@ fn attribute(thing: &str, attribute: &str, value: &str, chinese: bool) -> (Strin
     if chinese {
         return (format!("{thing}的{attribute}是什么？"), format!("{thing}的{attribute}是{value}。"));
     }
-    if is_noun(attribute) {
+    if is_attribute(attribute) {
         let attribute = lowered_noun(attribute);
         return (
             format!("What is the {attribute} of {}?", lowered(thing)),
@@ -75,18 +77,23 @@ fn is_name(label: &str) -> bool {
     (1..=60).contains(&label.chars().count()) && label.chars().any(char::is_alphabetic)
 }
 
-/// Whether `the … of X is` can be said of a column's name: not of questions, verbs, phrases and plurals.
-fn is_noun(attribute: &str) -> bool {
-    const NOT: &[&str] = &[
-        "how", "who", "when", "where", "what", "which", "why", "leaves", "arrives", "is", "are", "has", "can", "may",
-        "must", "at", "by", "from", "for", "in", "on", "per", "to", "with", "after", "before", "each", "every", "all",
-        "repeated", "opened", "sent", "made", "built",
-    ];
-    let mut words = attribute.split_whitespace();
-    let first = words.next().unwrap_or_default().to_lowercase();
-    let letters = attribute.chars().all(|c| c.is_alphabetic() || c == ' ' || c == '-');
-    let plural = attribute.ends_with('s') && !attribute.ends_with("ss");
-    letters && !plural && attribute.split_whitespace().count() <= 3 && !NOT.contains(&first.as_str())
+/// Words that name an attribute of something, so that `the … of X is` can be said of them. Any other column's name could
+/// be a thing's own name, a question or a verb, and is put in quotation marks.
+const ATTRIBUTES: &str = "address age amount area author beam brand capacity category charge code colour color consumption cost \
+    country crew date deadline department depth diameter dimension distance dosage dose draught duration \
+    e-mail email extension fare fee frequency function height interval job kind label landing language \
+    length level limit location manufacturer mass material maximum meaning method minimum model name number \
+    owner payment penalty period person phone place position post power pressure price purpose \
+    quantity range rate reason result role room rule salary score shelf sign size speed standard status \
+    stock supplier surname symptom telephone temperature term time title tolerance topic type unit use value \
+    version voltage volume weight width year";
+
+/// Whether a column's name ends in a word for an attribute and is otherwise in small letters.
+fn is_attribute(name: &str) -> bool {
+    let small = |word: &str| word.chars().next().is_some_and(char::is_lowercase);
+    let last = name.split_whitespace().last().unwrap_or_default().to_lowercase();
+    let known = ATTRIBUTES.split(' ').any(|attribute| attribute == last);
+    known && name.split_whitespace().count() <= 4 && name.split_whitespace().skip(1).all(small)
 }
 
 /// `Extension` as `extension`; `MOB button` stays.

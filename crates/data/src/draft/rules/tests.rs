@@ -45,6 +45,18 @@ fn a_table_with_things_in_its_columns_asks_for_their_attributes_and_compares_the
 }
 
 #[test]
+fn names_are_never_taken_for_attributes() {
+    let engines = "| Reading | Marigold Tait | Petrel |\n| --- | --- | --- |\n| Coolant | 92 degrees | 95 degrees |\n";
+    let asked: Vec<_> = pairs("", engines).into_iter().map(|(_, question, _)| question).collect();
+    let given = |ship: &str| format!("What is given under “{ship}” for “Coolant”?");
+    assert_eq!(asked, [given("Marigold Tait"), given("Petrel")]);
+    // Attributes above, things before the lines, and no name above these.
+    let tanks = "| | Fuel | Service speed |\n| --- | --- | --- |\n| Nudge | diesel | 8 knots |\n";
+    let asked: Vec<_> = pairs("", tanks).into_iter().map(|(_, question, _)| question).collect();
+    assert_eq!(asked, ["What is given under “Fuel” for “Nudge”?", "What is the service speed of Nudge?"]);
+}
+
+#[test]
 fn a_column_whose_name_is_a_question_is_asked_for_by_its_name() {
     let text = "| Drill | How often |\n| --- | --- |\n| Fire | every 2 weeks |\n";
     assert_eq!(
