@@ -12,11 +12,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hone_job::{Event, Job};
+use hone_model::chat::BudgetedAllocator;
 
 use crate::args::Arguments;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Output;
+
+/// Chat templates are foreign programs: the threads that run them have a budget.
+#[global_allocator]
+static ALLOCATOR: BudgetedAllocator = BudgetedAllocator;
 
 fn main() -> ExitCode {
     // Wrong arguments end here with status 2.

@@ -1,14 +1,47 @@
 //! Jinja as chat templates use it: minijinja set up to render what Python's Jinja2 renders in Transformers.
 
+use std::time::Duration;
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 
 use super::ChatMessage;
+use super::guarded::{self, Overrun};
 use crate::error::{ModelError, Result};
 
 /// The date that templates see, so that training and export render the same text on every day.
 const PINNED_DATE: &str = "26 Jul 2024";
+
+/// The longest template that is taken, bytes.
+const MAX_TEMPLATE_BYTES: usize = 1 << 20;
+/// How much longer than its messages a rendered conversation may be, bytes.
+const MAX_RENDERED_BYTES: usize = 4 << 20;
+/// Steps that a template may take; published ones take some hundreds for each message.
+const FUEL: u64 = 5_000_000;
+/// What a template may hold in memory, besides its messages; bytes.
+const MEMORY: usize = 64 << 20;
+/// How long a template may take. Rendering takes milliseconds; this is for busy machines.
+const TIME: Duration = Duration::from_secs(20);
+
+/// A text that does not grow without bound.
+struct Limited {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl std::io::Write for Limited {
+    fn write(&mut self, more: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + more.len() > self.limit {
+            return Err(std::io::Error::other("the text is far longer than the messages in it"));
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 /// What a template is rendered with besides the messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,8 +57,19 @@ pub(super) fn render(
     messages: &[ChatMessage],
     add_generation_prompt: bool,
 ) -> Result<String> {
-    render_inner(template, tokens, messages, add_generation_prompt)
-        .map_err(|source| ModelError::Template { source: Box::new(source) })
+    let (template, tokens, messages) = (template.to_owned(), tokens.clone(), messages.to_owned());
+    let memory = MEMORY + 64 * messages.iter().map(|message| message.content.len()).sum::<usize>();
+    let rendered = move || render_inner(&template, &tokens, &messages, add_generation_prompt);
+    let overrun = |overrun| {
+        let problem = match overrun {
+            Overrun::Memory => "it needs far more memory than the messages",
+            Overrun::Time => "it does not come to an end",
+            Overrun::Panicked => "it makes the template engine fail",
+        };
+        Err(Error::new(ErrorKind::InvalidOperation, problem))
+    };
+    let rendered = guarded::run(memory, TIME, rendered).unwrap_or_else(overrun);
+    rendered.map_err(|source| ModelError::Template { source: Box::new(source) })
 }
 
 fn render_inner(
@@ -34,26 +78,34 @@ fn render_inner(
     messages: &[ChatMessage],
     prompt: bool,
 ) -> std::result::Result<String, Error> {
+    if template.len() > MAX_TEMPLATE_BYTES {
+        let problem = format!("the template is {} bytes long, at most {MAX_TEMPLATE_BYTES} are read", template.len());
+        return Err(Error::new(ErrorKind::InvalidOperation, problem));
+    }
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    environment.set_fuel(Some(5_000_000));
+    environment.set_fuel(Some(FUEL));
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", |_format: &str| PINNED_DATE);
     environment.add_filter("tojson", to_json);
+    let limit = MAX_RENDERED_BYTES + 16 * messages.iter().map(|message| message.content.len()).sum::<usize>();
     let messages: Vec<Value> = messages
         .iter()
         .map(|message| context! { role => message.role.as_str(), content => message.content.as_str() })
         .collect();
     environment.add_template("chat", template)?;
-    environment.get_template("chat")?.render(context! {
+    let values = context! {
         messages => messages,
         add_generation_prompt => prompt,
         bos_token => tokens.bos.as_str(),
         eos_token => tokens.eos.as_str(),
         tools => Value::from(()),
-    })
+    };
+    let mut text = Limited { bytes: Vec::new(), limit };
+    environment.get_template("chat")?.render_captured_to(values, &mut text)?;
+    String::from_utf8(text.bytes).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
 }
 
 fn raise_exception(message: String) -> std::result::Result<String, Error> {

@@ -4,11 +4,18 @@
 
 mod encode;
 mod format;
+mod guarded;
 mod jinja;
 mod plain;
 
 pub use encode::Encoded;
 pub use format::{ChatFormat, ChatMessage, FormatOrigin};
+pub use guarded::BudgetedAllocator;
+
+/// The tests of this crate render foreign templates.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: BudgetedAllocator = BudgetedAllocator;
 
 #[cfg(test)]
 mod tests;

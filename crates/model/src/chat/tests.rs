@@ -181,3 +181,24 @@ fn the_plain_form_is_the_one_that_the_vocabulary_has_the_marks_for() {
     At 9:10.<|eos|>
     ");
 }
+
+#[test]
+fn a_template_that_runs_for_ever_or_writes_without_end_is_refused() {
+    let messages = [ChatMessage::new("user", "Q")];
+    let long = format!("{{# {} #}}", "x".repeat(1 << 20));
+    for template in [
+        "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+        "{% for a in range(100000) %}{{ 'x' * 1000 }}{% endfor %}",
+        "{{ 'x' * 99000000 }}",
+        "{{ 'x' * 999999999999 }}",
+        // Each step doubles the text.
+        "{% set ns = namespace(x='xxxxxxxx') %}{% for a in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+        "{% set ns = namespace(x='xxxxxxxx') %}{% for a in range(60) %}{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}{% endfor %}",
+        "{% set ns = namespace(x=[1]) %}{% for a in range(60) %}{% set ns.x = (ns.x + ns.x) | list %}{% endfor %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        &long,
+    ] {
+        let template: String = template.to_owned();
+        assert!(jinja::render(&template, &jinja::Tokens::default(), &messages, false).is_err());
+    }
+}
