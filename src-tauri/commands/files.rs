@@ -26,7 +26,7 @@ pub async fn pick_folder(shell: &Shell, title: String) -> Result<Option<PathBuf>
 }
 
 pub async fn pick_model(shell: &Shell, title: String) -> Result<Option<PathBuf>, ShellError> {
-    let dialog = dialog(shell, &title)?.add_filter("GGUF", &["gguf"]);
+    let dialog = dialog(shell, &title)?.add_filter("GGUF, config.json", &["gguf", "json"]);
     Ok(dialog.pick_file().await.as_ref().map(path))
 }
 

@@ -1,15 +1,17 @@
-"""Small random checkpoints of every family, as GGUF, with what Transformers and PEFT compute on them.
+"""Small random checkpoints of every family, as GGUF and as Hugging Face folders, with what Transformers and PEFT compute on them.
 
     python tests/parity/families.py --cache DIR
 
 Writes `golden/families/<name>.gguf` (matrices in f16, about half a megabyte each) and `<name>.json` beside it: the logits
-of a sequence, one LoRA step in the form of `golden.py`, and the token ids of difficult texts. Each checkpoint has its family's
+of a sequence, one LoRA step in the form of `golden.py`, and the token ids of difficult texts; and the same weights in the folder
+`golden/families/<name>/`, as Transformers saves them. Each checkpoint has its family's
 real features (head layout, norms, biases, caps, rotation, tied or own head) in sizes that a test can compute in a second.
 The vocabulary is trained on the sample handbook; each file names another rule for words, so that all of them are tried.
 """
 
 import argparse
 import math
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,7 @@ TEMPLATE = ("{% for message in messages %}{{ '<|im_start|>' + message['role'] + 
 SHAPE = {"vocab_size": VOCABULARY, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3,
          "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256, "rms_norm_eps": 1e-5,
          "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1, "initializer_range": 0.15, "use_cache": False}
+BYTE = re.compile("<0x[0-9A-F]{2}>")
 ATTENTION_AND_MLP = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
@@ -43,10 +46,12 @@ class Family:
     keys: dict = field(default_factory=dict)
     paired_rows: bool = False
     norm_offset: float = 0.0
+    # The size from which on the folder is cut in several files.
+    shard: str = ""
 
 
 def rope(kind="default", **more):
-    return {"rope_parameters": {"rope_type": kind, "rope_theta": 10000.0, **more}}
+    return {"rope_parameters": {"rope_theta": 10000.0, **more, "rope_type": kind}}
 
 
 FAMILIES = [
@@ -65,8 +70,28 @@ FAMILIES = [
     # Qwen 2.5: bias on queries, keys and values.
     Family("qwen2", "qwen2", "Qwen2Config", "qwen2", {"tie_word_embeddings": True, **rope()}),
     # Qwen 3: norm on queries and keys.
-    Family("qwen3", "qwen3", "Qwen3Config", "qwen2", {"tie_word_embeddings": False, "head_dim": 32, **rope()},
+    Family("qwen3", "qwen3", "Qwen3Config", "qwen2", {"tie_word_embeddings": False, "head_dim": 32, **rope()}, shard="150KB",
            keys={"attention.key_length": 32, "attention.value_length": 32}),
+    # Qwen 2.5 for long texts: YaRN, as the published models have it.
+    Family("qwen2-yarn", "qwen2", "Qwen2Config", "qwen2", {
+        "num_hidden_layers": 2, "tie_word_embeddings": True, "max_position_embeddings": 256,
+        **rope("yarn", factor=4.0, original_max_position_embeddings=64, rope_theta=1000000.0)},
+        keys={"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 64}),
+    # TinyLlama: Llama 2's tokenizer, one key head for all queries.
+    Family("tinyllama", "llama", "LlamaConfig", "spm", {
+        "num_hidden_layers": 2, "tie_word_embeddings": False, "num_key_value_heads": 1, **rope()}, paired_rows=True),
+    # Yi: Llama 2's tokenizer without a space in front, a large rotary base, stretched positions.
+    Family("yi", "llama", "LlamaConfig", "spm-plain", {
+        "num_hidden_layers": 2, "tie_word_embeddings": False, **rope("linear", factor=2.0, rope_theta=5000000.0)},
+        keys={"rope.scaling.type": "linear", "rope.scaling.factor": 2.0}, paired_rows=True),
+    # Gemma 3: five local layers and a global one with another rotary base, which is stretched in the larger models.
+    Family("gemma3", "gemma3", "Gemma3TextConfig", "spm-plain", {
+        "num_hidden_layers": 7, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "query_pre_attn_scalar": 16,
+        "sliding_window": 16, "intermediate_size": 48,
+        "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
+                            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}},
+        keys={"attention.key_length": 16, "attention.value_length": 16, "attention.sliding_window": 16,
+              "rope.scaling.type": "linear", "rope.scaling.factor": 8.0}, norm_offset=1.0),
     # Gemma 2: soft caps low enough to be felt, a window shorter than the rows, norms before and after.
     Family("gemma2", "gemma2", "Gemma2Config", "gpt-2", {
         "num_hidden_layers": 4, "head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 16,
@@ -144,7 +169,7 @@ def gguf_name(name, family):
         return NAMES[name]
     _, _, layer, rest = name.split(".", 3)
     module, kind = rest.rsplit(".", 1)
-    names = {**NAMES, **POST_NORMS} if family.architecture == "gemma2" else NAMES
+    names = {**NAMES, **POST_NORMS} if family.architecture.startswith("gemma") else NAMES
     return f"blk.{layer}.{names[module]}.{kind}"
 
 
@@ -154,7 +179,8 @@ def paired(values, heads):
     return values.reshape(heads, 2, shape[0] // heads // 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
 
 
-def write_gguf(family, model, tokenizer, path):
+def write_gguf(family, model, tokenizer, path, stored="F16"):
+    """`stored` is how matrices are kept; a type of `gguf.GGMLQuantizationType`."""
     import gguf
     import numpy as np
 
@@ -162,28 +188,38 @@ def write_gguf(family, model, tokenizer, path):
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     out = gguf.GGUFWriter(str(path), family.architecture)
     key = lambda leaf: f"{family.architecture}.{leaf}"
+    # Gemma 3 has a rotation for its global layers, which GGUF's keys are about, and one for the local ones.
+    rope_parameters = config.rope_parameters.get("full_attention", config.rope_parameters)
     out.add_name(family.name)
     out.add_file_type(1)
     for leaf, value in [("context_length", config.max_position_embeddings), ("embedding_length", config.hidden_size),
                         ("block_count", config.num_hidden_layers), ("feed_forward_length", config.intermediate_size),
                         ("attention.head_count", config.num_attention_heads),
                         ("attention.head_count_kv", config.num_key_value_heads),
-                        ("rope.dimension_count", int(head * config.rope_parameters.get("partial_rotary_factor", 1.0)))]:
+                        ("rope.dimension_count", int(head * rope_parameters.get("partial_rotary_factor", 1.0)))]:
         out.add_uint32(key(leaf), value)
     out.add_float32(key("attention.layer_norm_rms_epsilon"), config.rms_norm_eps)
-    out.add_float32(key("rope.freq_base"), config.rope_parameters["rope_theta"])
+    out.add_float32(key("rope.freq_base"), rope_parameters["rope_theta"])
     for leaf, value in family.keys.items():
-        (out.add_uint32 if isinstance(value, int) else out.add_float32)(key(leaf), value)
+        {int: out.add_uint32, float: out.add_float32, str: out.add_string}[type(value)](key(leaf), value)
 
     tokens = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-    out.add_tokenizer_model("gpt2")
-    out.add_tokenizer_pre(family.pre)
     out.add_token_list([text for text, _ in tokens])
-    out.add_token_types([3 if text in CONTROLS else 1 for text, _ in tokens])
-    out.add_token_merges([" ".join(merge) for merge in merges(tokenizer)])
+    if family.pre.startswith("spm"):
+        out.add_tokenizer_model("llama")
+        out.add_token_types([2 if text == "<unk>" else 3 if text in CONTROLS else 6 if BYTE.fullmatch(text) else 1
+                             for text, _ in tokens])
+        out.add_token_scores(scores(tokenizer, tokens))
+        out.add_add_space_prefix(family.pre == "spm")
+        out.add_unk_token_id(CONTROLS.index("<unk>"))
+    else:
+        out.add_tokenizer_model("gpt2")
+        out.add_tokenizer_pre(family.pre)
+        out.add_token_types([3 if text in CONTROLS else 1 for text, _ in tokens])
+        out.add_token_merges([" ".join(merge) for merge in merges(tokenizer)])
     out.add_bos_token_id(0)
     out.add_eos_token_id(1)
-    out.add_add_bos_token(False)
+    out.add_add_bos_token(family.pre.startswith("spm"))
     out.add_chat_template(TEMPLATE)
 
     for name, parameter in model.named_parameters():
@@ -192,13 +228,14 @@ def write_gguf(family, model, tokenizer, path):
             values = values + np.float32(family.norm_offset)
         if family.paired_rows and (".q_proj" in name or ".k_proj" in name):
             values = paired(values, config.num_attention_heads if ".q_proj" in name else config.num_key_value_heads)
-        half = values.ndim == 2
-        out.add_tensor(gguf_name(name, family), np.ascontiguousarray(values, dtype=np.float16 if half else np.float32))
+        kind = gguf.GGMLQuantizationType[stored if values.ndim == 2 else "F32"]
+        values = np.ascontiguousarray(values, dtype=np.float32)
+        out.add_tensor(gguf_name(name, family), gguf.quants.quantize(values, kind), raw_dtype=kind)
     rotary = model.model.rotary_emb
     if family.name == "llama3":
         plain = 1.0 / (config.rope_parameters["rope_theta"] ** (np.arange(0, head, 2, dtype=np.float32) / head))
         out.add_tensor("rope_freqs.weight", (plain / rotary.inv_freq.numpy()).astype(np.float32))
-    if config.rope_parameters["rope_type"] == "longrope":
+    if rope_parameters["rope_type"] == "longrope":
         for kind in ["short", "long"]:
             out.add_tensor(f"rope_factors_{kind}.weight", np.array(config.rope_parameters[f"{kind}_factor"], dtype=np.float32))
     out.write_header_to_file()
@@ -211,6 +248,14 @@ def merges(tokenizer):
     import json
 
     return json.loads(tokenizer.to_str())["model"]["merges"]
+
+
+def scores(tokenizer, tokens):
+    """SentencePiece joins by score what BPE joins by rank: the first merge that makes a token."""
+    ranks = {}
+    for rank, (left, right) in enumerate(merges(tokenizer)):
+        ranks.setdefault(left + right, rank)
+    return [float(-ranks.get(text, 1 << 20)) for text, _ in tokens]
 
 
 def batch(family):
@@ -244,7 +289,8 @@ def write_adapter(case, model, folder):
     cases.write_adapter(case, shapes, folder)
 
 
-def figures(family, model, folder):
+def figures(family, model, fast, folder):
+    import folders
     import golden
     import reference
 
@@ -252,7 +298,8 @@ def figures(family, model, folder):
     write_adapter(case, model, folder)
     step = reference.step(model, case, folder)
     ids = case.batch["input_ids"][0]
-    return {"made_with": golden.made_with(), **golden.step_document(case, step), "logits": golden.logits_figures(model, ids)}
+    return {"made_with": golden.made_with(), **golden.step_document(case, step), "logits": golden.logits_figures(model, ids),
+            "tokens": folders.token_figures(fast)}
 
 
 def main():
@@ -263,17 +310,21 @@ def main():
 
     import tempfile
 
+    import folders
     import golden
     import torch
 
     torch.set_num_threads(1)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    tokenizer = train_tokenizer()
+    trained = train_tokenizer()
+    visible = {pre: folders.visible_spaces(corpus(), VOCABULARY, CONTROLS, pre == "spm") for pre in ["spm", "spm-plain"]}
     for family in FAMILIES:
         model = make(family)
+        tokenizer = visible.get(family.pre) or folders.byte_level(trained, family.pre, family.name == "phi3")
         write_gguf(family, model, tokenizer, FOLDER / f"{family.name}.gguf")
+        fast = folders.save(family, model, tokenizer, CONTROLS, TEMPLATE, FOLDER / family.name)
         with tempfile.TemporaryDirectory() as folder:
-            golden.write_json(f"families/{family.name}.json", figures(family, model, folder))
+            golden.write_json(f"families/{family.name}.json", figures(family, model, fast, folder))
 
 
 if __name__ == "__main__":

@@ -14,11 +14,14 @@ struct Family {
 }
 
 fn check(name: &str) {
-    let model = golden::golden_file(&format!("families/{name}.gguf"));
     let figures = format!("families/{name}.json");
     let family: Family = fs::read_json(&golden::golden_file(&figures)).unwrap();
-    golden::check_logits(&model, &family.logits);
-    golden::check_step(&model, &figures);
+    // The same weights as a GGUF file, and in the folder that Transformers saved.
+    for model in [format!("families/{name}.gguf"), format!("families/{name}")] {
+        let model = golden::golden_file(&model);
+        golden::check_logits(&model, &family.logits);
+        golden::check_step(&model, &figures);
+    }
 }
 
 #[test]
@@ -44,6 +47,26 @@ fn qwen_2_with_a_bias_on_queries_keys_and_values() {
 #[test]
 fn qwen_3_with_norms_on_queries_and_keys() {
     check("qwen3");
+}
+
+#[test]
+fn qwen_2_with_yarn() {
+    check("qwen2-yarn");
+}
+
+#[test]
+fn tinyllama_with_one_key_head_for_all_queries() {
+    check("tinyllama");
+}
+
+#[test]
+fn yi_with_a_large_rotary_base_and_stretched_positions() {
+    check("yi");
+}
+
+#[test]
+fn gemma_3_with_local_and_global_layers() {
+    check("gemma3");
 }
 
 #[test]

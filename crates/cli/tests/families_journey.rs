@@ -1,4 +1,4 @@
-//! A small model of every family through the worker: project, import, training, exam, export, and the export chosen as a base.
+//! A small model of every family, as a GGUF file or a Hugging Face folder, through the worker: project, import, training, exam, export, and the export chosen as a base.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods)] // helpers of tests too: a broken step ends the test
 
 mod common;
@@ -10,11 +10,13 @@ use hone_job::fs;
 
 #[test]
 fn a_model_of_every_family_goes_the_whole_way() {
-    for family in ["llama3", "smollm2", "mistral", "qwen2", "qwen3", "gemma2", "phi4-mini", "phi3"] {
+    let files =
+        ["llama3.gguf", "smollm2.gguf", "mistral.gguf", "qwen2.gguf", "qwen3.gguf", "gemma2.gguf", "phi4-mini.gguf"];
+    let folders = ["phi3", "tinyllama", "gemma3", "qwen3", "llama3"];
+    for family in files.into_iter().chain(folders) {
         let folder = tempfile::tempdir().unwrap();
         let (dir, table) = (folder.path().join("project"), folder.path().join("questions.csv"));
-        let base =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/parity/golden/families/{family}.gguf"));
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/parity/golden/families/{family}"));
         let (dir_text, base_text) = (dir.to_str().unwrap(), base.to_str().unwrap());
         ask(hone(None), &["new", dir_text, "--name", family, "--base", base_text]).result();
         let lines: String =

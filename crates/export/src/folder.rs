@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hone_job::Job;
-use hone_model::gguf::GgufFile;
-use hone_model::{Adapter, ChatFormat, Tokenizer};
+use hone_model::{Adapter, ChatFormat, ModelFile, Tokenizer};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -19,7 +18,7 @@ use crate::template::GoTemplate;
 #[derive(Clone, Copy)]
 pub struct ExportRequest<'a> {
     /// The base model.
-    pub base: &'a GgufFile,
+    pub base: &'a ModelFile,
     /// What training made; `None` exports the base model itself.
     pub adapter: Option<&'a Adapter>,
     /// The chat format that was trained.
@@ -83,6 +82,7 @@ struct Prepared<'a> {
 }
 
 fn prepare<'a>(request: &ExportRequest<'a>) -> Result<Prepared<'a>> {
+    hone_model::source::check_exportable(request.base, request.tokenizer, request.format)?;
     let plan = merge::plan(request.base, request.adapter, request.quantisation, request.format)?;
     let modelfile = modelfile_of(request)?;
     let text = modelfile.text()?;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use candle_core::quantized::GgmlDType;
 use hone_job::{Job, fs::FsError};
-use hone_model::gguf::{GgufFile, TensorEntry, Value};
-use hone_model::weights::dequantise;
-use hone_model::{Adapter, ChatFormat};
+use hone_model::gguf::{TensorEntry, Value};
+use hone_model::weights::{dequantise, sort_into_pairs};
+use hone_model::{Adapter, ChatFormat, ModelFile};
 
 use crate::error::{ExportError, Result};
 use crate::gguf::{TensorPlan, text_value, u32_value, write_gguf};
@@ -35,7 +35,7 @@ impl MergePlan<'_> {
 
 /// Resolves what [`merge`] would write.
 pub(crate) fn plan<'a>(
-    base: &'a GgufFile,
+    base: &'a ModelFile,
     adapter: Option<&Adapter>,
     quantisation: Quantisation,
     format: &ChatFormat,
@@ -68,7 +68,7 @@ fn touched(adapter: &Adapter) -> Vec<String> {
 }
 
 /// Every key of the base model in its order, byte for byte, but for what training decided.
-fn keys(base: &GgufFile, quantisation: Quantisation, format: &ChatFormat) -> Vec<(String, Vec<u8>)> {
+fn keys(base: &ModelFile, quantisation: Quantisation, format: &ChatFormat) -> Vec<(String, Vec<u8>)> {
     let mut decided = vec![
         ("general.quantization_version", u32_value(2)),
         ("tokenizer.chat_template", text_value(&format.jinja)),
@@ -91,13 +91,14 @@ fn keys(base: &GgufFile, quantisation: Quantisation, format: &ChatFormat) -> Vec
 
 /// Writes `base`, with `adapter` merged into it in f32, to `out` and returns the file's size.
 ///
-/// What the adapter does not touch and keeps its type is copied byte for byte. The chat template of `format` and the
+/// What the adapter does not touch and keeps its type is copied byte for byte; a Hugging Face folder is written as llama.cpp's
+/// converter would write it. The chat template of `format` and the
 /// token that ends a turn are written into the file.
 ///
 /// # Errors
 /// When the adapter does not fit the base model, holds values that are not finite, the disk refuses, or the job is cancelled.
 pub fn merge(
-    base: &GgufFile,
+    base: &ModelFile,
     adapter: Option<&Adapter>,
     quantisation: Quantisation,
     out: &Path,
@@ -110,7 +111,7 @@ pub fn merge(
 
 pub(crate) fn write(
     plan: &MergePlan<'_>,
-    base: &GgufFile,
+    base: &ModelFile,
     adapter: Option<&Adapter>,
     out: &Path,
     job: &Job,
@@ -122,10 +123,15 @@ pub(crate) fn write(
         job.check()?;
         let (entry, changed) = plan.sources[index];
         let dtype = plan.tensors[index].dtype;
-        if changed {
+        let paired = base.paired_in_gguf(entry);
+        if changed || paired.is_some() {
             let mut weight = dequantise(base, entry)?;
-            if let Some(adapter) = adapter {
+            if let Some(adapter) = adapter.filter(|_| changed) {
                 adapter.merge_into(&entry.name, &mut weight)?;
+            }
+            if let Some(head) = paired {
+                let row = if entry.shape.len() == 1 { 1 } else { row_of(entry) };
+                sort_into_pairs(&mut weight, row, head);
             }
             put(writer, &encode(&entry.name, &weight, row_of(entry), dtype)?)?;
         } else if dtype == entry.dtype {
@@ -144,7 +150,7 @@ fn row_of(entry: &TensorEntry) -> usize {
 }
 
 /// Writes a tensor in another type, some rows at a time: an embedding can be larger than the memory.
-fn convert(base: &GgufFile, entry: &TensorEntry, dtype: GgmlDType, writer: &mut dyn Write, job: &Job) -> Result<()> {
+fn convert(base: &ModelFile, entry: &TensorEntry, dtype: GgmlDType, writer: &mut dyn Write, job: &Job) -> Result<()> {
     let row = row_of(entry);
     let rows = entry.elements() / row;
     let row_bytes = entry.byte_len / rows;

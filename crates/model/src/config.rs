@@ -76,16 +76,27 @@ pub struct RopeConfig {
     pub dimensions: usize,
     /// Positions are divided by this (linear scaling); 1 leaves them.
     pub scaling_factor: f32,
-    /// The frequency of each pair is divided by its own factor too (Llama 3.1, `LongRope`); empty divides none.
+    /// The frequency of each pair is divided by its own factor too (Llama 3.1, `LongRope`, `YaRN`); empty divides none.
     pub frequency_factors: Vec<f32>,
-    /// Factor on the rotated part (`LongRope`).
+    /// Factor on the rotated part (`LongRope`, `YaRN`).
     pub magnitude: f32,
+    /// Other factors for texts that are longer than the model was first made for (`LongRope`).
+    pub long: Option<LongFactors>,
+}
+
+/// The factors that `LongRope` has for long texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LongFactors {
+    /// Longest text, in tokens, that the other factors are for.
+    pub beyond: usize,
+    /// As [`RopeConfig::frequency_factors`].
+    pub frequency_factors: Vec<f32>,
 }
 
 impl RopeConfig {
     /// Plain rotation of whole heads.
     pub fn plain(base: f32, dimensions: usize) -> Self {
-        Self { base, dimensions, scaling_factor: 1.0, frequency_factors: Vec::new(), magnitude: 1.0 }
+        Self { base, dimensions, scaling_factor: 1.0, frequency_factors: Vec::new(), magnitude: 1.0, long: None }
     }
 }
 

@@ -7,10 +7,10 @@ use crate::batch::{Batch, LossSum, check_ids, positions};
 use crate::block::Block;
 use crate::config::DecoderConfig;
 use crate::error::{ModelError, Result};
-use crate::gguf::GgufFile;
 use crate::lora::Adapter;
 use crate::ops::{self, Head, HeadGradient, RopeTable};
 use crate::pool::{Buffer, Pool};
+use crate::source::ModelFile;
 use crate::weights::{WeightStorage, Weights};
 
 /// A frozen base model, ready to compute.
@@ -55,7 +55,7 @@ impl Decoder {
     ///
     /// # Errors
     /// As [`Decoder::load_with`].
-    pub fn load(file: &GgufFile, job: &Job) -> Result<Self> {
+    pub fn load(file: &ModelFile, job: &Job) -> Result<Self> {
         Self::load_with(file, WeightStorage::Expanded, job)
     }
 
@@ -64,7 +64,7 @@ impl Decoder {
     /// # Errors
     /// [`ModelError::UnsupportedArchitecture`] for a family that Hone cannot train, others for a file that lacks or contradicts
     /// something; [`ModelError::Cancelled`] when the job was cancelled.
-    pub fn load_with(file: &GgufFile, storage: WeightStorage, job: &Job) -> Result<Self> {
+    pub fn load_with(file: &ModelFile, storage: WeightStorage, job: &Job) -> Result<Self> {
         let config = arch::read_config(file)?;
         let weights = Weights::load(file, &config, storage, job)?;
         Ok(Self { config, weights, pool: Pool::default() })

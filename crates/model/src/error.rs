@@ -56,6 +56,28 @@ pub enum ModelError {
         /// Why.
         reason: String,
     },
+    /// A file of a Hugging Face folder is missing.
+    #[error("`{}` lacks the file `{file}`", folder.display())]
+    MissingFile {
+        /// The folder.
+        folder: PathBuf,
+        /// The file.
+        file: String,
+    },
+    /// Weights in a form that can run programs when it is read.
+    #[error("`{}` holds weights as pickle, which can run programs when it is read; Hone reads safetensors", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A Hugging Face folder whose weights were quantised.
+    #[error("`{}` is quantised with `{method}`, which Hone does not read", path.display())]
+    QuantisedCheckpoint {
+        /// The folder.
+        path: PathBuf,
+        /// `quant_method` of its `config.json`.
+        method: String,
+    },
     /// A model family that Hone cannot train.
     #[error("`{}` is a `{found}` model; Hone trains {}", path.display(), list(supported))]
     UnsupportedArchitecture {
@@ -247,10 +269,13 @@ impl Explain for ModelError {
                 ErrorCode::CorruptModel
             }
             Self::TensorShape { .. }
+            | Self::MissingFile { .. }
             | Self::Configuration { .. }
             | Self::Adapter { .. }
             | Self::AdapterMismatch { .. } => ErrorCode::CorruptModel,
             Self::UnsupportedDtype { .. }
+            | Self::Pickle { .. }
+            | Self::QuantisedCheckpoint { .. }
             | Self::NotABaseModel { .. }
             | Self::UnsupportedArchitecture { .. }
             | Self::UnsupportedTokenizer { .. }
@@ -277,8 +302,15 @@ impl Explain for ModelError {
             Self::Damaged { .. } | Self::MissingTensor { .. } | Self::TensorShape { .. } => {
                 "The download may be incomplete: fetch the file again, or choose another model"
             }
+            Self::MissingFile { .. } => {
+                "Fetch the whole folder again: `config.json`, every `.safetensors` file, `tokenizer.json`"
+            }
+            Self::Pickle { .. } => {
+                "Convert it once, in Python: `AutoModelForCausalLM.from_pretrained(folder).save_pretrained(other_folder)`"
+            }
+            Self::QuantisedCheckpoint { .. } => "Choose the folder of the unquantised model, or a `.gguf` file of it",
             Self::MissingKey { .. } | Self::KeyType { .. } | Self::Configuration { .. } => {
-                "Choose another file of this model, for example one made by llama.cpp's converter"
+                "Choose another file or folder of this model"
             }
             Self::UnsupportedDtype { .. } => "Choose a file of this model in `Q4_K_M`, `Q8_0`, `F16` or `BF16`",
             Self::UnsupportedArchitecture { .. } | Self::UnsupportedTokenizer { .. } | Self::NotABaseModel { .. } => {

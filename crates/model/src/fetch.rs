@@ -12,8 +12,7 @@ use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hone_job::Job;
 
 use crate::error::{ModelError, Result};
-use crate::gguf::GgufFile;
-use crate::source::CatalogueEntry;
+use crate::source::{CatalogueEntry, ModelFile};
 
 /// Where the hub is, when `HF_ENDPOINT` names no mirror.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
@@ -43,7 +42,7 @@ impl Progress for Reporter {
 /// When the download fails, the disk is full, or the file is not what the hub says it is.
 pub fn fetch(entry: &CatalogueEntry, models_dir: &Path, endpoint: &str, job: &Job) -> Result<PathBuf> {
     let target = models_dir.join(entry.file);
-    if target.is_file() && GgufFile::open(&target).is_ok() {
+    if target.is_file() && ModelFile::open(&target).is_ok() {
         return Ok(target);
     }
     job.stage("download");
@@ -92,7 +91,7 @@ fn settle(fetched: &Path, target: &Path) -> Result<()> {
         path: fetched.to_owned(),
         source,
     })?;
-    let file = GgufFile::open(&blob)?;
+    let file = ModelFile::open(&blob)?;
     // The hub names large files by their SHA-256.
     let name = blob.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) && file.sha256() != name {

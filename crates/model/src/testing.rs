@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::gguf::GgufFile;
-use crate::source::{STARTER, default_models_dir, find};
+use crate::source::{ModelFile, STARTER, default_models_dir, find};
 use crate::tokenizer::Tokenizer;
 
 /// Where the starter model lies, if it does.
@@ -16,11 +15,11 @@ pub fn starter_path() -> Option<PathBuf> {
 /// The starter model, or `None` with a line in the output when it is not on this machine.
 ///
 /// With `HONE_REQUIRE_MODEL=1` its absence is a failure.
-pub fn starter_model() -> Option<&'static GgufFile> {
-    static FILE: OnceLock<Option<GgufFile>> = OnceLock::new();
+pub fn starter_model() -> Option<&'static ModelFile> {
+    static FILE: OnceLock<Option<ModelFile>> = OnceLock::new();
     FILE.get_or_init(|| {
         if let Some(path) = starter_path() {
-            return Some(GgufFile::open(&path).unwrap());
+            return Some(ModelFile::open(&path).unwrap());
         }
         assert!(std::env::var_os("HONE_REQUIRE_MODEL").is_none(), "the starter model is not on this machine");
         println!("SKIPPED: the starter model `{STARTER}` is not on this machine");

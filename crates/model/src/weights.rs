@@ -4,17 +4,21 @@ use std::ops::{Deref, Range};
 
 use candle_core::quantized::GgmlDType;
 use hone_job::Job;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::config::DecoderConfig;
 use crate::error::{ModelError, Result};
-use crate::gguf::{GgufFile, TensorEntry};
+use crate::gguf::TensorEntry;
 use crate::lora::{TargetModule, half_row};
 use crate::ops;
 use crate::pool::{Buffer, Pool};
+use crate::source::ModelFile;
 
 const EMBEDDING: &str = "token_embd.weight";
 const HEAD: &str = "output.weight";
+/// Numbers per stretch of the test for numbers that are none.
+const CHECKED: usize = 1 << 16;
 
 /// How the frozen matrices lie in memory. The arithmetic is f32 and the result the same bits either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,18 +34,19 @@ pub enum WeightStorage {
 ///
 /// # Errors
 /// [`ModelError::Damaged`] when the bytes do not fit the shape.
-pub fn dequantise(file: &GgufFile, tensor: &TensorEntry) -> Result<Vec<f32>> {
+pub fn dequantise(file: &ModelFile, tensor: &TensorEntry) -> Result<Vec<f32>> {
     let mut values = vec![0.0; tensor.shape.iter().product()];
     expand(file, tensor, &mut values)?;
     Ok(values)
 }
 
-fn expand(file: &GgufFile, tensor: &TensorEntry, values: &mut [f32]) -> Result<()> {
-    ops::dequantise(tensor.dtype, file.bytes(tensor), values).map_err(|problem| ModelError::Damaged {
-        path: file.path().to_owned(),
-        place: format!("tensor `{}`", tensor.name),
-        problem,
-    })
+fn expand(file: &ModelFile, tensor: &TensorEntry, values: &mut [f32]) -> Result<()> {
+    ops::dequantise(tensor.dtype, file.bytes(tensor), values).map_err(|problem| damaged(file, tensor, problem))
+}
+
+fn damaged(file: &ModelFile, tensor: &TensorEntry, problem: String) -> ModelError {
+    let place = format!("tensor `{}`", file.written_name(&tensor.name));
+    ModelError::Damaged { path: file.path().to_owned(), place, problem }
 }
 
 /// A frozen matrix `[rows, columns]`, or several with the same columns on top of each other.
@@ -94,7 +99,7 @@ impl Deref for Rows<'_> {
 }
 
 impl Frozen {
-    fn load(file: &GgufFile, sources: &[Source], columns: usize, storage: WeightStorage) -> Result<Self> {
+    fn load(file: &ModelFile, sources: &[Source], columns: usize, storage: WeightStorage) -> Result<Self> {
         let rows = sources.iter().map(|source| source.rows).sum();
         // Every shape is checked before anything of that size is allocated: the sizes are only what the file says of itself.
         let tensors: Vec<&TensorEntry> =
@@ -112,10 +117,12 @@ impl Frozen {
                 WeightStorage::Expanded => {
                     let place = &mut expanded[place.start * columns..place.end * columns];
                     expand(file, tensor, place)?;
+                    check_finite(file, tensor, place, 0)?;
                     sort_rows(place, columns, *paired_head);
                 }
                 WeightStorage::Stored => {
                     let bytes = file.bytes(tensor);
+                    check_stored(file, tensor, columns)?;
                     let mut words = vec![0u64; bytes.len().div_ceil(8)];
                     let copied = &mut bytemuck::cast_slice_mut::<u64, u8>(&mut words)[..bytes.len()];
                     copied.copy_from_slice(bytes);
@@ -209,7 +216,7 @@ pub(crate) struct Weights {
 }
 
 impl Weights {
-    pub(crate) fn load(file: &GgufFile, config: &DecoderConfig, storage: WeightStorage, job: &Job) -> Result<Self> {
+    pub(crate) fn load(file: &ModelFile, config: &DecoderConfig, storage: WeightStorage, job: &Job) -> Result<Self> {
         let total = config.layers.len() as u64 + 1;
         job.progress(0, total, "layers");
         let hidden = config.hidden_size;
@@ -235,7 +242,7 @@ impl Weights {
     }
 
     fn load_layer(
-        file: &GgufFile,
+        file: &ModelFile,
         config: &DecoderConfig,
         layer: usize,
         storage: WeightStorage,
@@ -281,14 +288,14 @@ impl Weights {
     }
 }
 
-fn find<'f>(file: &'f GgufFile, name: &str, shape: &[usize]) -> Result<&'f TensorEntry> {
+fn find<'f>(file: &'f ModelFile, name: &str, shape: &[usize]) -> Result<&'f TensorEntry> {
     let tensor = file
         .tensor(name)
-        .ok_or_else(|| ModelError::MissingTensor { path: file.path().to_owned(), tensor: name.to_owned() })?;
+        .ok_or_else(|| ModelError::MissingTensor { path: file.path().to_owned(), tensor: file.written_name(name) })?;
     if tensor.shape != shape {
         return Err(ModelError::TensorShape {
             path: file.path().to_owned(),
-            tensor: name.to_owned(),
+            tensor: file.written_name(name),
             expected: shape.to_vec(),
             found: tensor.shape.clone(),
         });
@@ -311,8 +318,18 @@ fn sort_rows<T: Copy>(rows: &mut [T], row: usize, paired_head: Option<usize>) {
     }
 }
 
+/// Sorts rows from halves into pairs, as GGUF has them for the architecture `llama`: the reverse of what reading does. `row` is the
+/// length of a row, `head` the rows of a head ([`ModelFile::paired_in_gguf`]).
+pub fn sort_into_pairs<T: Copy>(rows: &mut [T], row: usize, head: usize) {
+    let halves = rows.to_vec();
+    for (at, paired) in rows.chunks_exact_mut(row).enumerate() {
+        let place = half_row(at, head) * row;
+        paired.copy_from_slice(&halves[place..place + row]);
+    }
+}
+
 /// The bias of the stacked projections; those without one get zeros.
-fn bias(file: &GgufFile, config: &DecoderConfig, layer: usize, modules: &[TargetModule]) -> Result<Option<Vec<f32>>> {
+fn bias(file: &ModelFile, config: &DecoderConfig, layer: usize, modules: &[TargetModule]) -> Result<Option<Vec<f32>>> {
     let name = |module: TargetModule| format!("blk.{layer}.{}.bias", module.gguf_name());
     if modules.iter().all(|module| file.tensor(&name(*module)).is_none()) {
         return Ok(None);
@@ -330,14 +347,54 @@ fn bias(file: &GgufFile, config: &DecoderConfig, layer: usize, modules: &[Target
     Ok(Some(stacked))
 }
 
+/// Every tensor that the configuration needs is there in its shape.
+///
+/// # Errors
+/// [`ModelError::MissingTensor`], [`ModelError::TensorShape`] naming the first that is not.
+pub(crate) fn check_shapes(file: &ModelFile, config: &DecoderConfig) -> Result<()> {
+    let hidden = config.hidden_size;
+    let vocabulary = [config.vocabulary_size, hidden];
+    find(file, EMBEDDING, &vocabulary)?;
+    if !config.tied_head {
+        find(file, HEAD, &vocabulary)?;
+    }
+    find(file, "output_norm.weight", &[hidden])?;
+    let (qkv, gate_up) = (TargetModule::qkv(config), TargetModule::gate_up(config));
+    let others = [TargetModule::OProj, TargetModule::DownProj];
+    for layer in 0..config.layers.len() {
+        for module in qkv.iter().chain(gate_up).chain(&others) {
+            find(file, &format!("blk.{layer}.{}.weight", module.gguf_name()), &module.shape(config))?;
+        }
+        for (there, leaf, length) in norms(config) {
+            if there {
+                find(file, &format!("blk.{layer}.{leaf}.weight"), &[length])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The norms of a layer: whether this model has it, its name, its length.
+fn norms(config: &DecoderConfig) -> [(bool, &'static str, usize); 6] {
+    [
+        (true, "attn_norm", config.hidden_size),
+        (true, "ffn_norm", config.hidden_size),
+        (config.qk_norm, "attn_q_norm", config.head_size),
+        (config.qk_norm, "attn_k_norm", config.head_size),
+        (config.post_norms, "post_attention_norm", config.hidden_size),
+        (config.post_norms, "post_ffw_norm", config.hidden_size),
+    ]
+}
+
 /// A tensor that is not read would be a part of the model that is not computed.
 ///
 /// # Errors
 /// [`ModelError::NotABaseModel`] naming the first such tensor.
-pub(crate) fn check_all_read(file: &GgufFile, config: &DecoderConfig) -> Result<()> {
+pub(crate) fn check_all_read(file: &ModelFile, config: &DecoderConfig) -> Result<()> {
     let unread = file.tensors().iter().find(|tensor| !is_read(&tensor.name, config));
     let Some(tensor) = unread else { return Ok(()) };
-    let reason = format!("it holds `{}`, a part that Hone does not compute for this family", tensor.name);
+    let reason =
+        format!("it holds `{}`, a part that Hone does not compute for this family", file.written_name(&tensor.name));
     Err(ModelError::NotABaseModel { path: file.path().to_owned(), reason })
 }
 
@@ -362,11 +419,43 @@ fn is_read(name: &str, config: &DecoderConfig) -> bool {
         || is_one_of(qkv, ".bias")
         || is_one_of(gate_up, ".weight")
         || is_one_of(&[TargetModule::OProj, TargetModule::DownProj], ".weight")
-        || ["attn_norm.weight", "ffn_norm.weight"].contains(&leaf)
-        || config.qk_norm && ["attn_q_norm.weight", "attn_k_norm.weight"].contains(&leaf)
-        || config.post_norms && ["post_attention_norm.weight", "post_ffw_norm.weight"].contains(&leaf)
+        || norms(config).iter().any(|(there, name, _)| *there && leaf.strip_suffix(".weight") == Some(name))
 }
 
-fn vector(file: &GgufFile, name: &str, length: usize) -> Result<Vec<f32>> {
-    dequantise(file, find(file, name, &[length])?)
+fn vector(file: &ModelFile, name: &str, length: usize) -> Result<Vec<f32>> {
+    let tensor = find(file, name, &[length])?;
+    let values = dequantise(file, tensor)?;
+    check_finite(file, tensor, &values, 0)?;
+    Ok(values)
+}
+
+/// The same for a tensor that stays as it is stored, some rows at a time.
+fn check_stored(file: &ModelFile, tensor: &TensorEntry, columns: usize) -> Result<()> {
+    let bytes = file.bytes(tensor);
+    let rows = tensor.shape[0];
+    let row_bytes = bytes.len() / rows;
+    let step = (CHECKED / columns).max(1);
+    let mut values = vec![0.0; step.min(rows) * columns];
+    for first in (0..rows).step_by(step) {
+        let count = step.min(rows - first);
+        let values = &mut values[..count * columns];
+        let bytes = &bytes[first * row_bytes..(first + count) * row_bytes];
+        ops::dequantise(tensor.dtype, bytes, values).map_err(|problem| damaged(file, tensor, problem))?;
+        check_finite(file, tensor, values, first * columns)?;
+    }
+    Ok(())
+}
+
+/// One number that is none would make every answer and every gradient none.
+fn check_finite(file: &ModelFile, tensor: &TensorEntry, values: &[f32], first: usize) -> Result<()> {
+    // Any number times 0 is 0, but for those that are not finite: one sum per stretch instead of a test per number.
+    let sound = |values: &[f32]| values.iter().map(|value| value * 0.0).sum::<f32>() == 0.0;
+    if values.par_chunks(CHECKED).all(sound) {
+        return Ok(());
+    }
+    let at = first + values.iter().position(|value| !value.is_finite()).unwrap_or(0);
+    let columns = tensor.shape.last().copied().unwrap_or(1).max(1);
+    let place = format!("tensor `{}`, row {}, column {}", file.written_name(&tensor.name), at / columns, at % columns);
+    let problem = "the weight there is not a finite number".to_owned();
+    Err(ModelError::Damaged { path: file.path().to_owned(), place, problem })
 }

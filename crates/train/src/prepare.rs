@@ -5,8 +5,7 @@ use std::path::Path;
 use hone_data::{Row, Split};
 use hone_hardware::Machine;
 use hone_job::Job;
-use hone_model::gguf::GgufFile;
-use hone_model::{ChatFormat, DecoderConfig, Tokenizer, arch};
+use hone_model::{ChatFormat, DecoderConfig, ModelFile, Tokenizer, arch};
 
 use crate::error::Result;
 use crate::plan::Circumstances;
@@ -16,7 +15,7 @@ use crate::{Plan, Request, RunConfig};
 
 /// What a run is made from.
 pub(crate) struct Material {
-    pub(crate) gguf: GgufFile,
+    pub(crate) gguf: ModelFile,
     pub(crate) shape: DecoderConfig,
     pub(crate) train: Sequences,
     pub(crate) valid: Sequences,
@@ -26,7 +25,7 @@ pub(crate) struct Material {
 /// Opens the base model and turns the rows into sequences.
 pub(crate) fn material(request: &Request<'_>, config: &RunConfig, job: &Job) -> Result<Material> {
     job.stage("tokenise");
-    let gguf = GgufFile::open(Path::new(&request.base.path))?;
+    let gguf = ModelFile::open(Path::new(&request.base.path))?;
     let shape = arch::read_config(&gguf)?;
     let tokenizer = Tokenizer::from_gguf(&gguf)?;
     let format = ChatFormat::from_gguf(&gguf, &tokenizer)?;

@@ -7,9 +7,8 @@ use hone_data::Row;
 use hone_data::sequence::{Pack, TokenSequence, batches};
 use hone_hardware::resident_memory;
 use hone_job::{AppError, Event, Explain, Job, RunState, StepMetrics};
-use hone_model::gguf::GgufFile;
 use hone_model::source::BaseModel;
-use hone_model::{Adapter, Decoder, LossSum, StepOptions};
+use hone_model::{Adapter, Decoder, LossSum, ModelFile, StepOptions};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::{self, Fingerprint};
@@ -38,7 +37,7 @@ pub struct Request<'a> {
     /// Folder of the run to continue.
     pub resume: Option<&'a Path>,
     /// Tries, before the first step, whether what is about to be trained could be exported.
-    pub rehearse_export: &'a dyn Fn(&GgufFile, &Adapter) -> std::result::Result<(), AppError>,
+    pub rehearse_export: &'a dyn Fn(&ModelFile, &Adapter) -> std::result::Result<(), AppError>,
 }
 
 /// Resolves and estimates; nothing is loaded or written.

@@ -2,8 +2,7 @@
 
 use hone_data::sequence::TokenSequence;
 use hone_job::{Job, fs};
-use hone_model::gguf::GgufFile;
-use hone_model::{Decoder, LoraConfig, TargetModule};
+use hone_model::{Decoder, LoraConfig, ModelFile, TargetModule};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -22,7 +21,7 @@ pub(crate) fn tiny_decoder(seed: u64) -> Decoder {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     fs::write_atomic(&path, &tiny_gguf(seed)).unwrap();
-    Decoder::load(&GgufFile::open(&path).unwrap(), &Job::silent()).unwrap()
+    Decoder::load(&ModelFile::open(&path).unwrap(), &Job::silent()).unwrap()
 }
 
 /// Rows that can be learned: each token follows from the one before, in one of three ways.

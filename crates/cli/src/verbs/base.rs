@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use hone_job::ErrorCode;
-use hone_model::gguf::GgufFile;
 use hone_model::source::{self, BaseModel, Places};
-use hone_model::{ChatFormat, Tokenizer};
+use hone_model::{ChatFormat, ModelFile, Tokenizer};
 
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
@@ -19,7 +18,7 @@ const ENDLESS: usize = 1 << 16;
 /// A base model's file with what every verb reads from it.
 pub struct Base {
     /// The file.
-    pub file: GgufFile,
+    pub file: ModelFile,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
     /// The form of a conversation.
@@ -31,12 +30,13 @@ pub fn resolve(reference: &str) -> Outcome<BaseModel> {
     Ok(source::resolve(reference, &places())?)
 }
 
-/// Opens a base model.
+/// Opens a base model that can be trained and exported.
 pub fn open(reference: &str) -> Outcome<Base> {
     let model = resolve(reference)?;
-    let file = GgufFile::open(Path::new(&model.path))?;
+    let file = ModelFile::open(Path::new(&model.path))?;
     let tokenizer = Tokenizer::from_gguf(&file)?;
     let chat = ChatFormat::from_gguf(&file, &tokenizer)?;
+    source::check_exportable(&file, &tokenizer, &chat)?;
     Ok(Base { file, tokenizer, chat })
 }
 

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use hone_data::import::ocr;
 use hone_hardware::Machine;
-use hone_model::gguf::GgufFile;
 use hone_model::source::{self, BaseModel};
-use hone_model::{Decoder, LoraConfig, prove_gradients};
+use hone_model::{Decoder, LoraConfig, ModelFile, prove_gradients};
 use hone_train::presets;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -87,7 +86,7 @@ fn smallest() -> Option<BaseModel> {
 }
 
 fn try_step(model: &BaseModel, context: &Context) -> Outcome<()> {
-    let file = GgufFile::open(Path::new(&model.path))?;
+    let file = ModelFile::open(Path::new(&model.path))?;
     let decoder = Decoder::load(&file, &context.job)?;
     let lora = LoraConfig { rank: 2, ..presets::preset(presets::DEFAULT)?.lora };
     Ok(prove_gradients(&decoder, &lora)?)

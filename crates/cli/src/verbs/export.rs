@@ -7,8 +7,7 @@ use hone_export::ollama::{self, Client, CreateRequest};
 use hone_export::{ExportOutcome, ExportRequest, Quantisation, modelfile_of, prove, replay_cases};
 use hone_hardware::disk_free;
 use hone_job::{AppError, ErrorCode, Explain, fs};
-use hone_model::gguf::GgufFile;
-use hone_model::{Adapter, ChatFormat, ChatMessage, Decoder, DecoderConfig, Tokenizer, arch};
+use hone_model::{Adapter, ChatFormat, ChatMessage, Decoder, DecoderConfig, ModelFile, Tokenizer, arch};
 use hone_studio::runs;
 use serde_json::json;
 
@@ -80,7 +79,7 @@ pub fn export(arguments: &Export, context: &Context) -> Outcome<ExportOutcome> {
 }
 
 /// Tries, before a training, whether its result could be exported.
-pub fn rehearse(file: &GgufFile, adapter: &Adapter) -> Result<(), AppError> {
+pub fn rehearse(file: &ModelFile, adapter: &Adapter) -> Result<(), AppError> {
     let tried = || -> hone_export::Result<()> {
         let tokenizer = Tokenizer::from_gguf(file)?;
         let format = ChatFormat::from_gguf(file, &tokenizer)?;
@@ -116,7 +115,7 @@ fn replay(
     context: &Context,
 ) -> Outcome<hone_export::Proof> {
     // Both read the same weights: those that were written.
-    let exported = GgufFile::open(Path::new(model_file))?;
+    let exported = ModelFile::open(Path::new(model_file))?;
     let decoder = Decoder::load(&exported, &context.job)?;
     let (tokenizer, chat, job) = (&base.tokenizer, &base.chat, &context.job);
     let cases = replay_cases(&decoder, tokenizer, chat, conversations, ANSWER, job)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hone_job::ErrorCode;
 use hone_model::source::{self, BaseModel};
-use hone_model::{fetch, gguf::GgufFile};
+use hone_model::{ModelFile, fetch};
 use serde_json::json;
 
 use crate::args::Models;
@@ -61,7 +61,7 @@ fn get(name: &str, context: &Context) -> Outcome {
 
 fn show(reference: &str) -> Outcome {
     let model = base::resolve(reference)?;
-    let file = GgufFile::open(Path::new(&model.path))?;
+    let file = ModelFile::open(Path::new(&model.path))?;
     let base = base::open(reference)?;
     let words = words(&model, file.tensors().len(), &base.chat.stop_texts);
     let value = json!({
@@ -76,7 +76,7 @@ fn words(model: &BaseModel, tensors: usize, stops: &[String]) -> String {
     let line = |name: &str, value: String| vec![name.to_owned(), value];
     table(&[
         line("name", model.name.clone()),
-        line("file", model.path.clone()),
+        line("lies in", model.path.clone()),
         line("size", bytes(model.bytes)),
         line("family", model.architecture.clone()),
         line("parameters", format!("{:.0} million", model.parameters as f64 / 1e6)),

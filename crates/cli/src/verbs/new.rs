@@ -8,9 +8,9 @@ use crate::failure::Outcome;
 use crate::output::Report;
 use crate::verbs::base;
 
-/// Makes a project. The base model is looked at first, so that a wrong name is noticed now.
+/// Makes a project. The base model is looked at first, so that a wrong name, or a model that cannot be exported, is noticed now.
 pub fn run(arguments: &New, _context: &Context) -> Outcome {
-    base::resolve(&arguments.base)?;
+    base::open(&arguments.base)?;
     let language = match arguments.language {
         Language::En => "en",
         Language::Zh => "zh",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hone_export::{Quantisation, merge};
 use hone_job::Job;
-use hone_model::gguf::GgufFile;
+use hone_model::ModelFile;
 use hone_model::{ChatFormat, Decoder, GenerateOptions, Tokenizer};
 use serde_json::json;
 
@@ -38,8 +38,14 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn check(name: &str) {
+    check_base(name, &fixture(name));
+    check_base(name, &fixture(name).with_extension(""));
+}
+
+/// Base model and adapter, merged, in llama.cpp; `base` is a GGUF file or a folder.
+fn check_base(name: &str, base: &Path) {
     let Some(foreign) = foreign() else { return };
-    let base = GgufFile::open(&fixture(name)).unwrap();
+    let base = ModelFile::open(base).unwrap();
     let tokenizer = Tokenizer::from_gguf(&base).unwrap();
     let format = ChatFormat::from_gguf(&base, &tokenizer).unwrap();
     let adapter = adapter_of(&base, 0.2);
@@ -56,7 +62,7 @@ fn check(name: &str) {
     let adapted = decoder.generate(Some(&adapter), &prompts, &options, &mut go_on).unwrap();
     let plain = decoder.generate(None, &prompts, &options, &mut go_on).unwrap();
     assert_ne!(adapted, plain, "the adapter changes what is said");
-    let merged = Decoder::load(&GgufFile::open(&path).unwrap(), &Job::silent()).unwrap();
+    let merged = Decoder::load(&ModelFile::open(&path).unwrap(), &Job::silent()).unwrap();
     assert_eq!(merged.generate(None, &prompts, &options, &mut go_on).unwrap(), adapted);
 
     let greedy: Vec<_> = prompts.iter().map(|ids| json!({"ids": ids, "count": 20})).collect();
@@ -67,6 +73,10 @@ fn check(name: &str) {
     let context = decoder.config().context_length;
     let answer = ask(&foreign, &json!({"model": path, "greedy": greedy, "tokenize": tokenize, "context": context}));
     for (text, ids) in TEXTS.iter().zip(&answer.tokenize) {
+        // Qwen's folders put accents and letters together; GGUF cannot say so.
+        if base.is_folder() && base.architecture().starts_with("qwen") && text.contains('\u{301}') {
+            continue;
+        }
         assert_eq!(&tokenizer.encode(text).unwrap(), ids, "{text:?}");
         assert_eq!(tokenizer.decode(ids), **text);
     }
@@ -118,6 +128,26 @@ fn gemma_2_in_llama_cpp() {
 #[test]
 fn phi_4_mini_in_llama_cpp() {
     check("phi4-mini");
+}
+
+#[test]
+fn qwen_2_with_yarn_in_llama_cpp() {
+    check("qwen2-yarn");
+}
+
+#[test]
+fn tinyllama_in_llama_cpp() {
+    check("tinyllama");
+}
+
+#[test]
+fn yi_in_llama_cpp() {
+    check("yi");
+}
+
+#[test]
+fn gemma_3_in_llama_cpp() {
+    check("gemma3");
 }
 
 #[test]

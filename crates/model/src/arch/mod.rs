@@ -1,4 +1,5 @@
-//! Model families: how each one's file is read into a [`DecoderConfig`]. One file per family; what all share is here.
+//! Model families: how each one's files are read into a [`DecoderConfig`]. One file per family, with both readings: `read` from
+//! GGUF's keys, and `keys`, which writes a `config.json` as those keys. What all share is in `reader.rs`, `settings.rs`, `rope.rs`.
 
 mod gemma2;
 mod gemma3;
@@ -6,14 +7,24 @@ mod llama;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod reader;
+mod rope;
+mod settings;
 
-use crate::config::{Activation, DecoderConfig, LayerConfig, RopeConfig};
+use std::path::Path;
+
+use reader::Reader;
+
+use crate::config::DecoderConfig;
 use crate::error::{ModelError, Result};
-use crate::gguf::{GgufFile, Value};
-use crate::weights::{check_all_read, dequantise};
+use crate::huggingface::{Config, Keys};
+use crate::source::ModelFile;
+use crate::weights::{check_all_read, check_shapes};
 
 /// Reads a family's keys.
 type ReadFamily = fn(&Reader<'_>) -> Result<DecoderConfig>;
+/// Writes a family's `config.json` as GGUF's keys.
+type WriteKeys = fn(&Config, &mut Keys) -> Result<()>;
 
 /// The families that can be trained, as `general.architecture` names them, each with its reader.
 const FAMILIES: &[(&str, ReadFamily)] = &[
@@ -25,12 +36,73 @@ const FAMILIES: &[(&str, ReadFamily)] = &[
     ("qwen3", qwen3::read),
 ];
 
+/// A class of Transformers that a folder can be of.
+struct Class {
+    /// As in `architectures`.
+    name: &'static str,
+    /// As in `model_type`, for folders that name no class.
+    model_type: &'static str,
+    /// The family's name in GGUF files.
+    family: &'static str,
+    keys: WriteKeys,
+}
+
+const CLASSES: &[Class] = &[
+    Class { name: "Gemma2ForCausalLM", model_type: "gemma2", family: "gemma2", keys: gemma2::keys },
+    Class { name: "Gemma3ForCausalLM", model_type: "gemma3_text", family: "gemma3", keys: gemma3::keys },
+    Class { name: "LlamaForCausalLM", model_type: "llama", family: "llama", keys: llama::keys },
+    Class { name: "MistralForCausalLM", model_type: "mistral", family: "llama", keys: llama::mistral_keys },
+    Class { name: "Phi3ForCausalLM", model_type: "phi3", family: "phi3", keys: phi3::keys },
+    Class { name: "Qwen2ForCausalLM", model_type: "qwen2", family: "qwen2", keys: qwen2::keys },
+    Class { name: "Qwen3ForCausalLM", model_type: "qwen3", family: "qwen3", keys: qwen3::keys },
+];
+
+/// The keys that GGUF would have for the `config.json` of `folder`.
+///
+/// # Errors
+/// When the class is none that Hone trains, or the family's reader finds something wrong.
+pub(crate) fn keys_of(folder: &Path, config: &Config) -> Result<Keys> {
+    let classes = config.texts("architectures")?.unwrap_or_default();
+    let model_type = config.text("model_type")?.unwrap_or_default();
+    let name = classes.first().copied().unwrap_or(model_type);
+    let experts = ["num_local_experts", "num_experts", "n_routed_experts"];
+    let has_experts = experts.iter().any(|key| config.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0) > 1);
+    let not_yet = if has_experts || name.contains("Moe") || name.contains("MoE") || name.contains("Mixtral") {
+        Some("a mixture of experts")
+    } else if name.ends_with("ForConditionalGeneration") || config.get("vision_config").is_some() {
+        Some("a model that also reads pictures or sound")
+    } else {
+        None
+    };
+    if let Some(kind) = not_yet {
+        let reason = format!("`{name}` is {kind}, which Hone does not train yet");
+        return Err(ModelError::NotABaseModel { path: folder.to_owned(), reason });
+    }
+    let class = CLASSES.iter().find(|class| match classes.first() {
+        Some(name) => class.name == *name,
+        None => class.model_type == model_type,
+    });
+    let Some(class) = class else {
+        return Err(ModelError::UnsupportedArchitecture {
+            path: folder.to_owned(),
+            found: name.to_owned(),
+            supported: CLASSES.iter().map(|class| class.name).collect(),
+        });
+    };
+    if config.flag_or("use_bidirectional_attention", false)? {
+        return Err(config.wrong("use_bidirectional_attention", "a model that does not write text"));
+    }
+    let mut keys = Keys::new(class.family);
+    (class.keys)(config, &mut keys)?;
+    Ok(keys)
+}
+
 /// The shape of the model in `file`.
 ///
 /// # Errors
 /// [`ModelError::UnsupportedArchitecture`] for a family that Hone cannot train; [`ModelError::NotABaseModel`] for adapters and
-/// parts of split files; what the family's reader finds wrong.
-pub fn read_config(file: &GgufFile) -> Result<DecoderConfig> {
+/// parts of split files; what the family's reader finds wrong; a tensor that is missing or of another shape than the keys say.
+pub fn read_config(file: &ModelFile) -> Result<DecoderConfig> {
     file.check_whole_model()?;
     let Some((_, read)) = FAMILIES.iter().find(|(name, _)| *name == file.architecture()) else {
         return Err(ModelError::UnsupportedArchitecture {
@@ -54,126 +126,30 @@ pub fn read_config(file: &GgufFile) -> Result<DecoderConfig> {
         if rope.dimensions % 2 != 0 || rope.dimensions > config.head_size {
             return Err(reader.wrong("rope.dimension_count", "a width that cannot be rotated within a head"));
         }
-        if !rope.frequency_factors.is_empty() && rope.frequency_factors.len() != rope.dimensions / 2 {
+        let lists = [Some(&rope.frequency_factors), rope.long.as_ref().map(|long| &long.frequency_factors)];
+        if lists.into_iter().flatten().any(|list| !list.is_empty() && list.len() != rope.dimensions / 2) {
             return Err(reader.wrong("rope.dimension_count", "not twice as many as the file has factors for"));
         }
     }
     check_all_read(file, &config)?;
+    check_shapes(file, &config)?;
     Ok(config)
 }
 
-/// A value for people.
-fn written(value: &Value) -> String {
-    let number = || value.as_u64().map(|number| number.to_string()).or(value.as_f64().map(|number| number.to_string()));
-    value.as_str().map(str::to_owned).or_else(number).unwrap_or_else(|| value.kind().to_owned())
-}
-
-/// A file and its family's keys.
-struct Reader<'a> {
-    file: &'a GgufFile,
-}
-
-impl Reader<'_> {
-    /// The name of a key of this family, e.g. `llama.block_count`.
-    fn key(&self, leaf: &str) -> String {
-        format!("{}.{leaf}", self.file.architecture())
-    }
-
-    fn wrong(&self, leaf: &str, problem: &'static str) -> ModelError {
-        let key = self.key(leaf);
-        let value = self.file.get(&key).map_or_else(|| "missing".to_owned(), written);
-        ModelError::Configuration { path: self.file.path().to_owned(), key, value, problem }
-    }
-
-    /// A size that must be there and above 0.
-    fn size(&self, leaf: &str) -> Result<usize> {
-        match self.file.u32(&self.key(leaf))? {
-            0 => Err(self.wrong(leaf, "which no model can have")),
-            size => Ok(size as usize),
-        }
-    }
-
-    /// A size above 0, or `default` when the key is missing.
-    fn size_or(&self, leaf: &str, default: usize) -> Result<usize> {
-        if self.file.get(&self.key(leaf)).is_some() { self.size(leaf) } else { Ok(default) }
-    }
-
-    fn number_or(&self, leaf: &str, default: u32) -> Result<u32> {
-        self.file.u32_or(&self.key(leaf), default)
-    }
-
-    fn decimal_or(&self, leaf: &str, default: f32) -> Result<f32> {
-        self.file.f32_or(&self.key(leaf), default)
-    }
-
-    fn text(&self, leaf: &str) -> Option<&str> {
-        self.file.get(&self.key(leaf)).and_then(Value::as_str)
-    }
-
-    /// What most families have: pre-norms, SwiGLU, every layer alike and seeing everything, whole heads rotated.
-    fn plain(&self) -> Result<DecoderConfig> {
-        let hidden_size = self.size("embedding_length")?;
-        let layers = self.size("block_count")?;
-        if layers > self.file.tensors().len() {
-            return Err(self.wrong("block_count", "more layers than the file has tensors"));
-        }
-        let heads = self.size("attention.head_count")?;
-        let head_size = self.size_or("attention.key_length", hidden_size / heads)?;
-        if self.size_or("attention.value_length", head_size)? != head_size {
-            return Err(
-                self.wrong("attention.value_length", "unlike the width of the keys, which Hone does not compute")
-            );
-        }
-        let embedding = self.file.tensor("token_embd.weight").ok_or_else(|| ModelError::MissingTensor {
-            path: self.file.path().to_owned(),
-            tensor: "token_embd.weight".to_owned(),
-        })?;
-        let rope = RopeConfig {
-            scaling_factor: self.linear_scaling()?,
-            frequency_factors: self.frequency_factors("rope_freqs.weight")?,
-            ..RopeConfig::plain(
-                self.decimal_or("rope.freq_base", 10_000.0)?,
-                self.size_or("rope.dimension_count", head_size)?,
-            )
-        };
-        Ok(DecoderConfig {
-            architecture: self.file.architecture().to_owned(),
-            vocabulary_size: embedding.shape.first().copied().unwrap_or(0),
-            hidden_size,
-            heads,
-            kv_heads: self.size_or("attention.head_count_kv", heads)?,
-            head_size,
-            feed_forward_size: self.size("feed_forward_length")?,
-            context_length: self.size("context_length")?,
-            norm_epsilon: self.file.f32(&self.key("attention.layer_norm_rms_epsilon"))?,
-            attention_scale: 1.0 / (head_size as f32).sqrt(),
-            attention_softcap: None,
-            logit_softcap: None,
-            embedding_scale: 1.0,
-            tied_head: self.file.tensor("output.weight").is_none(),
-            activation: Activation::Silu,
-            qk_norm: false,
-            post_norms: false,
-            fused: false,
-            paired_rows: false,
-            ropes: vec![rope],
-            layers: vec![LayerConfig { window: None, rope: 0 }; layers],
-        })
-    }
-
-    /// The factor of linear scaling.
-    fn linear_scaling(&self) -> Result<f32> {
-        match self.text("rope.scaling.type") {
-            None | Some("none" | "longrope") => Ok(1.0),
-            Some("linear") => self.decimal_or("rope.scaling.factor", 1.0),
-            Some(_) => {
-                Err(self.wrong("rope.scaling.type", "a way of stretching positions that Hone does not compute yet"))
-            }
-        }
-    }
-
-    /// One factor for each pair of a head, from a tensor of the file.
-    fn frequency_factors(&self, tensor: &str) -> Result<Vec<f32>> {
-        self.file.tensor(tensor).map_or(Ok(Vec::new()), |entry| dequantise(self.file, entry))
+/// What of a model llama.cpp, and with it Ollama, would compute otherwise; `None` when nothing is.
+///
+/// Only folders can have it: their settings can say more than GGUF's keys can.
+pub fn export_obstacle(file: &ModelFile) -> Option<&'static str> {
+    let reader = Reader { file };
+    let gemma = file.architecture().starts_with("gemma");
+    let zero = |leaf: &str| reader.decimal_or(leaf, 1.0).is_ok_and(|number| number == 0.0);
+    if reader.has("attention.scale") {
+        Some("its `query_pre_attn_scalar` is another than that of the published models of its family")
+    } else if gemma && reader.has_list("attention.sliding_window_pattern") {
+        Some("its layers see far and near in another order than the published models of its family")
+    } else if zero("attn_logit_softcapping") || zero("final_logit_softcapping") {
+        Some("it lacks the soft caps of the published models of its family")
+    } else {
+        None
     }
 }

@@ -87,20 +87,20 @@ fn encode(tokenizer: &Tokenizer, messages: &[ChatMessage], rendered: &str) -> Re
             Part::Template("") => continue,
             Part::Template(text) => run.push_str(text),
             Part::Content(index) if messages[index].role == "assistant" => {
-                encoded.push(tokenizer.encode(&std::mem::take(&mut run))?, false);
-                encoded.push(tokenizer.encode(messages[index].content.trim())?, true);
+                encoded.push(tokenizer.encode_part(&std::mem::take(&mut run), encoded.ids.is_empty())?, false);
+                encoded.push(tokenizer.encode_part(messages[index].content.trim(), encoded.ids.is_empty())?, true);
                 after_answer = true;
                 continue;
             }
             Part::Content(index) => run.push_str(messages[index].content.trim()),
             Part::Token(id) => {
-                encoded.push(tokenizer.encode(&std::mem::take(&mut run))?, false);
+                encoded.push(tokenizer.encode_part(&std::mem::take(&mut run), encoded.ids.is_empty())?, false);
                 encoded.push([id], after_answer);
             }
         }
         after_answer = false;
     }
-    encoded.push(tokenizer.encode(&run)?, false);
+    encoded.push(tokenizer.encode_part(&run, encoded.ids.is_empty())?, false);
     if let Some(bos) = tokenizer.bos().filter(|bos| tokenizer.add_bos() && encoded.ids.first() != Some(bos)) {
         encoded.ids.insert(0, bos);
         encoded.trained.insert(0, false);

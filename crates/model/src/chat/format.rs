@@ -6,7 +6,8 @@ use super::encode::{self, Encoded};
 use super::jinja::{self, Tokens};
 use super::plain;
 use crate::error::{ModelError, Result};
-use crate::gguf::{GgufFile, Value};
+use crate::gguf::Value;
+use crate::source::ModelFile;
 use crate::tokenizer::{Piece, Tokenizer};
 
 /// One turn of a conversation, as templates see it.
@@ -57,7 +58,7 @@ impl ChatFormat {
     ///
     /// # Errors
     /// When neither can be used with the model's vocabulary.
-    pub fn from_gguf(file: &GgufFile, tokenizer: &Tokenizer) -> Result<Self> {
+    pub fn from_gguf(file: &ModelFile, tokenizer: &Tokenizer) -> Result<Self> {
         if let Some(jinja) = file.get("tokenizer.chat_template").and_then(Value::as_str)
             && let Ok(format) = Self::new(jinja.to_owned(), FormatOrigin::Embedded, tokenizer)
         {

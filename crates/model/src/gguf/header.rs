@@ -33,16 +33,16 @@ impl TensorEntry {
 
 /// The parsed header.
 #[derive(Debug)]
-pub(super) struct Header {
-    pub(super) metadata: Vec<(String, Value)>,
+pub(crate) struct Header {
+    pub(crate) metadata: Vec<(String, Value)>,
     /// Where each metadata value lies in the file, its type number included; same order as `metadata`.
-    pub(super) raw: Vec<Range<usize>>,
-    pub(super) tensors: Vec<TensorEntry>,
+    pub(crate) raw: Vec<Range<usize>>,
+    pub(crate) tensors: Vec<TensorEntry>,
 }
 
 /// Why a header was refused.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     NotGguf(String),
     Damaged { place: String, problem: String },
     Dtype { tensor: String, dtype: String },
@@ -57,7 +57,7 @@ fn damaged(place: impl Into<String>, problem: impl Into<String>) -> Refusal {
 }
 
 /// Parses the header of a whole file.
-pub(super) fn parse(bytes: &[u8]) -> Result<Header, Refusal> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Header, Refusal> {
     let mut cursor = Cursor::new(bytes);
     let (tensor_count, metadata_count) = preamble(&mut cursor, bytes)?;
     let (metadata, raw) = metadata(&mut cursor, metadata_count)?;

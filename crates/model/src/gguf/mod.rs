@@ -5,14 +5,16 @@
 
 mod cursor;
 mod dtype;
-mod file;
 mod header;
 mod value;
 
 pub use dtype::{dtype_name, dtype_number, row_bytes};
-pub use file::GgufFile;
 pub use header::TensorEntry;
+pub(crate) use header::{Refusal, parse};
 pub use value::{Array, Value};
+
+/// A base model's file: the name from when there were GGUF files only.
+pub type GgufFile = crate::source::ModelFile;
 
 #[cfg(test)]
 mod tests;

@@ -73,6 +73,45 @@ impl Value {
         }
     }
 
+    /// Appends the value as a GGUF file writes it: type number, then value.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.type_number().to_le_bytes());
+        match self {
+            Self::U8(number) => out.push(*number),
+            Self::I8(number) => out.extend(number.to_le_bytes()),
+            Self::U16(number) => out.extend(number.to_le_bytes()),
+            Self::I16(number) => out.extend(number.to_le_bytes()),
+            Self::U32(number) => out.extend(number.to_le_bytes()),
+            Self::I32(number) => out.extend(number.to_le_bytes()),
+            Self::F32(number) => out.extend(number.to_le_bytes()),
+            Self::Bool(truth) => out.push(u8::from(*truth)),
+            Self::String(text) => write_text(text, out),
+            Self::Array(array) => array.write(out),
+            Self::U64(number) => out.extend(number.to_le_bytes()),
+            Self::I64(number) => out.extend(number.to_le_bytes()),
+            Self::F64(number) => out.extend(number.to_le_bytes()),
+        }
+    }
+
+    /// `enum gguf_type`.
+    fn type_number(&self) -> u32 {
+        match self {
+            Self::U8(_) => 0,
+            Self::I8(_) => 1,
+            Self::U16(_) => 2,
+            Self::I16(_) => 3,
+            Self::U32(_) => 4,
+            Self::I32(_) => 5,
+            Self::F32(_) => 6,
+            Self::Bool(_) => 7,
+            Self::String(_) => 8,
+            Self::Array(_) => 9,
+            Self::U64(_) => 10,
+            Self::I64(_) => 11,
+            Self::F64(_) => 12,
+        }
+    }
+
     /// The value as text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -122,7 +161,40 @@ impl Value {
     }
 }
 
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    out.extend((text.len() as u64).to_le_bytes());
+    out.extend(text.as_bytes());
+}
+
 impl Array {
+    fn write(&self, out: &mut Vec<u8>) {
+        fn numbers<T: Copy, const N: usize>(kind: u32, list: &[T], bytes: impl Fn(T) -> [u8; N], out: &mut Vec<u8>) {
+            out.extend(kind.to_le_bytes());
+            out.extend((list.len() as u64).to_le_bytes());
+            out.extend(list.iter().flat_map(|number| bytes(*number)));
+        }
+        match self {
+            Self::U8(list) => numbers(0, list, u8::to_le_bytes, out),
+            Self::I8(list) => numbers(1, list, i8::to_le_bytes, out),
+            Self::U16(list) => numbers(2, list, u16::to_le_bytes, out),
+            Self::I16(list) => numbers(3, list, i16::to_le_bytes, out),
+            Self::U32(list) => numbers(4, list, u32::to_le_bytes, out),
+            Self::I32(list) => numbers(5, list, i32::to_le_bytes, out),
+            Self::F32(list) => numbers(6, list, f32::to_le_bytes, out),
+            Self::Bool(list) => numbers(7, list, |truth| [u8::from(truth)], out),
+            Self::String(list) => {
+                out.extend(8_u32.to_le_bytes());
+                out.extend((list.len() as u64).to_le_bytes());
+                for text in list {
+                    write_text(text, out);
+                }
+            }
+            Self::U64(list) => numbers(10, list, u64::to_le_bytes, out),
+            Self::I64(list) => numbers(11, list, i64::to_le_bytes, out),
+            Self::F64(list) => numbers(12, list, f64::to_le_bytes, out),
+        }
+    }
+
     /// How many values it holds.
     pub fn len(&self) -> usize {
         match self {

@@ -18,11 +18,16 @@ impl RopeTable {
     /// Frequencies and angles are rounded to f32 as in Transformers, so that late positions agree with it.
     pub(crate) fn new(config: &RopeConfig, positions: usize) -> Self {
         let half = config.dimensions / 2;
+        // As Transformers: by the longest text of a pass, for all of it.
+        let factors = match &config.long {
+            Some(long) if positions > long.beyond => &long.frequency_factors,
+            _ => &config.frequency_factors,
+        };
         let frequencies: Vec<f32> = (0..half)
             .map(|i| {
                 let exponent = (2 * i) as f32 / config.dimensions as f32;
                 let power = f64::from(config.base).powf(f64::from(exponent)) as f32;
-                1.0 / power / config.scaling_factor / config.frequency_factors.get(i).copied().unwrap_or(1.0)
+                1.0 / power / config.scaling_factor / factors.get(i).copied().unwrap_or(1.0)
             })
             .collect();
         let angles = || {

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::ModelFile;
 use crate::arch;
 use crate::error::Result;
-use crate::gguf::{GgufFile, Value};
+use crate::gguf::Value;
 use crate::tokenizer::Tokenizer;
 
 /// A base model at hand.
@@ -16,13 +17,13 @@ pub struct BaseModel {
     pub reference: String,
     /// Its name, for people.
     pub name: String,
-    /// The GGUF file.
+    /// The GGUF file, or the folder.
     pub path: String,
     /// Model family, e.g. `gemma3`.
     pub architecture: String,
     /// Number of weights.
     pub parameters: u64,
-    /// Size of the file.
+    /// Size of the files with weights.
     pub bytes: u64,
     /// Longest sequence it was made for, tokens.
     pub context_length: u32,
@@ -38,7 +39,7 @@ pub struct BaseModel {
 ///
 /// # Errors
 /// When the model is of a kind that Hone does not train.
-pub fn describe(file: &GgufFile, reference: &str) -> Result<BaseModel> {
+pub fn describe(file: &ModelFile, reference: &str) -> Result<BaseModel> {
     let shape = arch::read_config(file)?;
     Tokenizer::check_kind(file)?;
     let stem = || file.path().file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -58,7 +59,7 @@ pub fn describe(file: &GgufFile, reference: &str) -> Result<BaseModel> {
 }
 
 /// The name of `general.file_type` (`enum llama_ftype`).
-fn quantisation(file: &GgufFile) -> String {
+fn quantisation(file: &ModelFile) -> String {
     let name = match file.get("general.file_type").and_then(Value::as_u64) {
         Some(0) => "F32",
         Some(1) => "F16",

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::resolve::no_model;
-use super::{BaseModel, describe};
+use super::{BaseModel, ModelFile, describe};
 use crate::error::Result;
-use crate::gguf::GgufFile;
 
 const LAYER: &str = "application/vnd.ollama.image.";
 /// The host and namespace that Ollama does not show.
@@ -125,7 +124,7 @@ fn open(store: &Path, stored: &Stored, reference: &str) -> Result<BaseModel> {
         return Err(refuse("it does not consist of exactly one file of weights"));
     };
     let path = blob(store, &weights.digest).ok_or_else(|| refuse("its weights are not downloaded completely"))?;
-    let mut model = describe(&GgufFile::open(&path)?, reference)?;
+    let mut model = describe(&ModelFile::open(&path)?, reference)?;
     model.name.clone_from(&stored.name);
     if !of("adapter").is_empty() {
         model.remark = Some("Ollama adds an adapter to this model; only the base model under it is used".to_owned());

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::ollama_store;
-use super::{BaseModel, catalogue, describe, find};
+use super::{BaseModel, ModelFile, catalogue, describe, find};
 use crate::error::{ModelError, Result};
-use crate::gguf::GgufFile;
 
 /// Where base models are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +33,8 @@ pub fn default_ollama_models() -> Option<PathBuf> {
 
 /// Finds the base model that a reference means and checks that it can be trained.
 ///
-/// A reference is a catalogue name, the name of a file in Hone's models folder, a path to a `.gguf` file, or
-/// `ollama:NAME[:TAG]`.
+/// A reference is a catalogue name, the name of a file or folder in Hone's models folder, a path to a `.gguf` file or to a
+/// Hugging Face folder, or `ollama:NAME[:TAG]`.
 ///
 /// # Errors
 /// When there is no such model, its file is damaged, or it is of a kind that Hone does not train.
@@ -51,25 +50,21 @@ pub fn resolve(reference: &str, places: &Places) -> Result<BaseModel> {
         return ollama_store::resolve(store, name, reference);
     }
     let path = Path::new(reference);
-    if path.is_dir() {
-        return Err(no_model(
-            reference,
-            "it is a folder; Hone reads models from GGUF files",
-            "Convert it with llama.cpp's `convert_hf_to_gguf.py`, or choose a `.gguf` file of the same model",
-        ));
-    }
-    if path.is_file() {
-        return describe(&GgufFile::open(path)?, reference);
+    if path.exists() {
+        return describe(&ModelFile::open(path)?, reference);
     }
     let own = places.models_dir.join(format!("{reference}.gguf"));
-    if !reference.contains(['/', '\\']) && own.is_file() {
-        return describe(&GgufFile::open(&own)?, reference);
+    if !reference.contains(['/', '\\']) {
+        let folder = places.models_dir.join(reference);
+        if own.is_file() || folder.join("config.json").is_file() {
+            return describe(&ModelFile::open(if own.is_file() { &own } else { &folder })?, reference);
+        }
     }
     match find(reference) {
         Some(entry) => {
             let path = places.models_dir.join(entry.file);
             if path.is_file() {
-                return describe(&GgufFile::open(&path)?, entry.name);
+                return describe(&ModelFile::open(&path)?, entry.name);
             }
             let problem = format!("it is not in `{}` yet", places.models_dir.display());
             Err(no_model(reference, &problem, &format!("Fetch it: `hone models get {}`", entry.name)))
@@ -79,7 +74,10 @@ pub fn resolve(reference: &str, places: &Places) -> Result<BaseModel> {
         }
         None => {
             let names: Vec<_> = catalogue().iter().map(|entry| entry.name).collect();
-            let hint = format!("Known names: {}; `ollama:NAME` and paths to `.gguf` files work too", names.join(", "));
+            let hint = format!(
+                "Known names: {}; `ollama:NAME` and paths to `.gguf` files and Hugging Face folders work too",
+                names.join(", ")
+            );
             Err(no_model(reference, "it is neither a file nor a name in the catalogue", &hint))
         }
     }
@@ -88,13 +86,16 @@ pub fn resolve(reference: &str, places: &Places) -> Result<BaseModel> {
 /// Every base model on this machine that can be trained, Hone's own first. Files that cannot are left out.
 pub fn list(places: &Places) -> Vec<BaseModel> {
     let files = hone_job::fs::list_dir(&places.models_dir).unwrap_or_default();
-    let gguf = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "gguf"));
-    let mut models: Vec<BaseModel> = gguf
+    let is_model = |path: &&PathBuf| {
+        path.extension().is_some_and(|extension| extension == "gguf") || path.join("config.json").is_file()
+    };
+    let found = files.iter().filter(is_model);
+    let mut models: Vec<BaseModel> = found
         .filter_map(|path| {
             let name = path.file_name()?.to_str()?;
             let entry = catalogue().iter().find(|entry| entry.file == name);
             let reference = entry.map_or_else(|| name.trim_end_matches(".gguf"), |entry| entry.name);
-            describe(&GgufFile::open(path).ok()?, reference).ok()
+            describe(&ModelFile::open(path).ok()?, reference).ok()
         })
         .collect();
     models.extend(places.ollama_models.iter().flat_map(|store| ollama_store::list(store)));

@@ -13,42 +13,9 @@ use tokenizers::tokenizer::SplitDelimiterBehavior;
 use tokenizers::{ModelWrapper, PreTokenizerWrapper};
 
 use super::vocabulary::Vocabulary;
+use super::words_rule::{RULES, Rule};
 use crate::error::{ModelError, Result};
-use crate::gguf::GgufFile;
-
-/// GPT-2's words: contractions, letters, digits or signs with a space in front, white space.
-const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-/// Llama 3's: contractions of either case, any sign before letters, up to three digits, signs with the line ends after them.
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// Qwen's: as Llama 3's with each digit on its own.
-const QWEN2: &str =
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// GPT-4o's (Phi-4-mini): words end where small letters are followed by a capital one.
-const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// Mistral's Tekken: as GPT-4o's without contractions, each digit on its own.
-const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// Every digit on its own, before anything else.
-const DIGITS: &str = r"\p{N}";
-
-/// What a name in `tokenizer.ggml.pre` stands for.
-struct Rule {
-    names: &'static [&'static str],
-    /// Cuts, one after the other.
-    cuts: &'static [&'static str],
-    /// A word that is a token is that token, without merging.
-    ignore_merges: bool,
-    /// Whether a text begins with BOS when the file does not say.
-    add_bos: bool,
-}
-
-const RULES: &[Rule] = &[
-    Rule { names: &["gpt-2"], cuts: &[GPT2], ignore_merges: false, add_bos: false },
-    Rule { names: &["llama-bpe", "llama3", "llama-v3"], cuts: &[LLAMA3], ignore_merges: true, add_bos: true },
-    Rule { names: &["qwen2", "deepseek-r1-qwen"], cuts: &[QWEN2], ignore_merges: false, add_bos: false },
-    Rule { names: &["smollm"], cuts: &[DIGITS, GPT2], ignore_merges: false, add_bos: false },
-    Rule { names: &["gpt-4o"], cuts: &[GPT4O], ignore_merges: false, add_bos: false },
-    Rule { names: &["tekken"], cuts: &[TEKKEN], ignore_merges: true, add_bos: true },
-];
+use crate::source::ModelFile;
 
 /// A tokenizer of the kind `gpt2`.
 #[derive(Debug)]
@@ -60,17 +27,17 @@ pub(super) struct Bpe {
 }
 
 impl Bpe {
-    fn rule(file: &GgufFile) -> std::result::Result<&'static Rule, String> {
+    fn rule(file: &ModelFile) -> std::result::Result<&'static Rule, String> {
         let pre = file.string("tokenizer.ggml.pre").unwrap_or("default");
         RULES.iter().find(|rule| rule.names.contains(&pre)).ok_or_else(|| pre.to_owned())
     }
 
     /// Whether the way in which a file's tokenizer cuts words is known; the error is its name.
-    pub(super) fn check_kind(file: &GgufFile) -> std::result::Result<(), String> {
+    pub(super) fn check_kind(file: &ModelFile) -> std::result::Result<(), String> {
         Self::rule(file).map(|_| ())
     }
 
-    pub(super) fn from_gguf(file: &GgufFile, vocabulary: &Vocabulary) -> Result<Self> {
+    pub(super) fn from_gguf(file: &ModelFile, vocabulary: &Vocabulary) -> Result<Self> {
         let rule =
             Self::rule(file).map_err(|kind| ModelError::UnsupportedTokenizer { path: file.path().to_owned(), kind })?;
         let ids: Vocab = vocabulary.texts.iter().enumerate().map(|(id, text)| (text.clone(), id as u32)).collect();
@@ -111,23 +78,28 @@ impl Bpe {
 
     /// The bytes that an ordinary token stands for.
     pub(super) fn bytes(&self, token: &str) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(token.len());
-        for character in token.chars() {
-            match self.bytes.get(&character) {
-                Some(byte) => bytes.push(*byte),
-                None => bytes.extend(character.to_string().into_bytes()),
-            }
-        }
-        bytes
+        bytes_of(token, &self.bytes)
     }
 }
 
-fn failed(doing: &'static str) -> impl Fn(tokenizers::Error) -> ModelError {
+/// The bytes that a token's characters stand for.
+pub(super) fn bytes_of(token: &str, alphabet: &HashMap<char, u8>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(token.len());
+    for character in token.chars() {
+        match alphabet.get(&character) {
+            Some(byte) => bytes.push(*byte),
+            None => bytes.extend(character.to_string().into_bytes()),
+        }
+    }
+    bytes
+}
+
+pub(super) fn failed(doing: &'static str) -> impl Fn(tokenizers::Error) -> ModelError {
     move |source| ModelError::Tokenizer { doing, source }
 }
 
 /// GPT-2's alphabet: printable bytes are themselves, the others are the characters from U+0100 on, in order.
-fn bytes_of_characters() -> HashMap<char, u8> {
+pub(super) fn bytes_of_characters() -> HashMap<char, u8> {
     let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     let mut others = 0;
     (0..=u8::MAX)

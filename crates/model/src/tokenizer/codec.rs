@@ -1,11 +1,13 @@
 //! Text to token ids and back.
 
 use super::bpe::Bpe;
+use super::hub::Hub;
 use super::specials::{Piece, Specials, Which};
 use super::spm::{self, SPACE};
 use super::vocabulary::{Kind, Vocabulary};
 use crate::error::{ModelError, Result};
-use crate::gguf::{GgufFile, Value};
+use crate::gguf::Value;
+use crate::source::ModelFile;
 
 /// How ordinary text becomes tokens (`tokenizer.ggml.model`).
 #[derive(Debug)]
@@ -14,6 +16,8 @@ enum Algorithm {
     Spm { add_space_prefix: bool, words: Box<spm::Words> },
     /// `gpt2`: byte-level BPE.
     Bpe(Box<Bpe>),
+    /// A folder's `tokenizer.json`.
+    Hub(Box<Hub>),
 }
 
 /// Turns text into token ids and back.
@@ -28,11 +32,25 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Rebuilds the tokenizer that a model file carries.
+    /// The tokenizer of a base model: a folder's own, or rebuilt from what a GGUF file carries.
     ///
     /// # Errors
-    /// When the file has none, or one of a kind that is not rebuilt here.
-    pub fn from_gguf(file: &GgufFile) -> Result<Self> {
+    /// When the model has none, or one of a kind that is not known here.
+    pub fn from_gguf(file: &ModelFile) -> Result<Self> {
+        let rebuilt = Self::rebuild(file)?;
+        let Some(folder) = file.folder() else { return Ok(rebuilt) };
+        let byte_level = matches!(rebuilt.algorithm, Algorithm::Bpe(_));
+        let hub = Hub::new(folder.tokenizer.json(file.path())?, byte_level)?;
+        let vocabulary = Vocabulary::of_folder(file)?;
+        let specials = Specials::with(&vocabulary, |text, _| hub.strips.contains(text));
+        Ok(Self { vocabulary, specials, algorithm: Algorithm::Hub(Box::new(hub)), ..rebuilt })
+    }
+
+    /// Rebuilds the tokenizer from GGUF's metadata, as llama.cpp does it for the exported file.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::from_gguf`].
+    pub fn rebuild(file: &ModelFile) -> Result<Self> {
         Self::check_kind(file)?;
         let vocabulary = Vocabulary::from_gguf(file)?;
         let specials = Specials::new(&vocabulary, file.get("general.name").and_then(Value::as_str).unwrap_or_default());
@@ -52,6 +70,7 @@ impl Tokenizer {
         let add_bos_by_default = match &algorithm {
             Algorithm::Spm { .. } => true,
             Algorithm::Bpe(bpe) => bpe.adds_bos(),
+            Algorithm::Hub(_) => false,
         };
         let add_bos = file.bool_or("tokenizer.ggml.add_bos_token", add_bos_by_default)? && bos.is_some();
         Ok(Self { vocabulary, specials, bos, eos, add_bos, algorithm })
@@ -61,7 +80,10 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`ModelError::UnsupportedTokenizer`] naming the kind when it is not.
-    pub fn check_kind(file: &GgufFile) -> Result<()> {
+    pub fn check_kind(file: &ModelFile) -> Result<()> {
+        if let Some(folder) = file.folder().filter(|_| file.get("tokenizer.ggml.model").is_none()) {
+            folder.tokenizer.keys(file.path())?;
+        }
         let kind = match file.string("tokenizer.ggml.model")? {
             "llama" => return Ok(()),
             "gpt2" => match Bpe::check_kind(file) {
@@ -78,7 +100,18 @@ impl Tokenizer {
     /// # Errors
     /// When a character has no token and the vocabulary has no bytes to spell it with.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        self.encode_cut(text, Which::UserDefined)
+        self.encode_part(text, true)
+    }
+
+    /// As [`Tokenizer::encode`] for a part of a document; `begins` says whether it is the first.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_part(&self, text: &str, begins: bool) -> Result<Vec<u32>> {
+        match &self.algorithm {
+            Algorithm::Hub(hub) => hub.encode(text, begins, false),
+            _ => self.encode_cut(text, Which::UserDefined),
+        }
     }
 
     /// As [`Tokenizer::encode`], with control tokens in the text becoming those tokens: for rendered templates.
@@ -86,7 +119,10 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode`].
     pub fn encode_with_specials(&self, text: &str) -> Result<Vec<u32>> {
-        self.encode_cut(text, Which::All)
+        match &self.algorithm {
+            Algorithm::Hub(hub) => hub.encode(text, true, true),
+            _ => self.encode_cut(text, Which::All),
+        }
     }
 
     fn encode_cut(&self, text: &str, which: Which) -> Result<Vec<u32>> {
@@ -109,6 +145,7 @@ impl Tokenizer {
                             words.encode(&self.vocabulary, &spelled, &mut ids)?;
                         }
                         Algorithm::Bpe(bpe) => bpe.encode(text, &mut ids)?,
+                        Algorithm::Hub(hub) => ids.extend(hub.encode(text, after_special, false)?),
                     }
                     after_special = false;
                 }
@@ -126,7 +163,13 @@ impl Tokenizer {
     pub fn decode(&self, ids: &[u32]) -> String {
         let bytes: Vec<u8> =
             ids.iter().filter(|id| !self.is_control(**id)).flat_map(|id| self.token_bytes(*id)).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        let text = String::from_utf8_lossy(&bytes);
+        text.strip_prefix(' ').filter(|_| self.drops_first_space()).unwrap_or(&text).to_owned()
+    }
+
+    /// Whether the space in front of a decoded text was put there by the tokenizer, as Transformers' decoder has it.
+    pub(super) fn drops_first_space(&self) -> bool {
+        matches!(&self.algorithm, Algorithm::Hub(hub) if hub.space_in_front)
     }
 
     /// The text of tokens with control tokens spelled out.
@@ -143,6 +186,7 @@ impl Tokenizer {
             Kind::Normal => match &self.algorithm {
                 Algorithm::Spm { .. } => text.replace(SPACE, " ").into_bytes(),
                 Algorithm::Bpe(bpe) => bpe.bytes(text),
+                Algorithm::Hub(hub) => hub.bytes(text).unwrap_or_else(|| text.replace(SPACE, " ").into_bytes()),
             },
             _ => text.as_bytes().to_vec(),
         }

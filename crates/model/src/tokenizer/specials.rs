@@ -44,10 +44,17 @@ struct Special {
 const PHI_3_KEEPS: &[&str] = &["<unk>", "<s>", "<|endoftext|>"];
 
 impl Specials {
-    /// `name` is the model's: llama.cpp drops the white space after the control tokens of a Phi-3, which it knows by it.
+    /// Those of a GGUF file. `name` is the model's: llama.cpp drops the white space after the control tokens of a Phi-3, which it
+    /// knows by it.
     pub(super) fn new(vocabulary: &Vocabulary, name: &str) -> Self {
         let name = name.to_lowercase();
         let is_phi_3 = name.contains("phi-3") || name.contains("phi3");
+        Self::with(vocabulary, |text, control| is_phi_3 && control && !PHI_3_KEEPS.contains(&text))
+    }
+
+    /// Those of a vocabulary; `strips` says for which a token's text (and whether it is a control token) the white space after it is
+    /// dropped.
+    pub(super) fn with(vocabulary: &Vocabulary, strips: impl Fn(&str, bool) -> bool) -> Self {
         let mut by_text = HashMap::new();
         let mut lengths = vec![Vec::new(); 256];
         let mut begins = vec![0u64; 1 << 10];
@@ -56,7 +63,7 @@ impl Specials {
             let Some(first) = text.bytes().next() else { continue };
             let control = matches!(kind, Kind::Control | Kind::Unknown);
             if control || *kind == Kind::UserDefined {
-                let strips = is_phi_3 && control && !PHI_3_KEEPS.contains(&text.as_str());
+                let strips = strips(text, control);
                 match text.as_bytes() {
                     [first, second, ..] => {
                         begins[(usize::from(*first) << 2) | usize::from(second >> 6)] |= 1 << (second & 63);

@@ -6,12 +6,14 @@ use super::Tokenizer;
 pub struct TextStream<'a> {
     tokenizer: &'a Tokenizer,
     pending: Vec<u8>,
+    /// The next text is the first.
+    first: bool,
 }
 
 impl<'a> TextStream<'a> {
     /// A stream at the beginning of a text.
     pub fn new(tokenizer: &'a Tokenizer) -> Self {
-        Self { tokenizer, pending: Vec::new() }
+        Self { tokenizer, pending: Vec::new(), first: true }
     }
 
     /// The text that this token completes; empty for control tokens and in the middle of a character.
@@ -27,8 +29,14 @@ impl<'a> TextStream<'a> {
             Err(error) => error.valid_up_to(),
         };
         let rest = self.pending.split_off(whole);
-        let text = String::from_utf8_lossy(&self.pending).into_owned();
+        let mut text = String::from_utf8_lossy(&self.pending).into_owned();
         self.pending = rest;
+        if self.first && !text.is_empty() {
+            self.first = false;
+            if self.tokenizer.drops_first_space() && text.starts_with(' ') {
+                text.remove(0);
+            }
+        }
         text
     }
 

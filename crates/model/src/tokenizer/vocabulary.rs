@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::error::{ModelError, Result};
-use crate::gguf::{Array, GgufFile, Value};
+use crate::gguf::{Array, Value};
+use crate::source::ModelFile;
 
 /// What a token is for (`enum llama_token_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,17 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
-    pub(super) fn from_gguf(file: &GgufFile) -> Result<Self> {
+    /// The tokens of a GGUF file, with the kinds that llama.cpp gives them.
+    pub(super) fn from_gguf(file: &ModelFile) -> Result<Self> {
+        Self::read(file, CONTROL_TEXTS)
+    }
+
+    /// The tokens of a folder, with the kinds that `tokenizer.json` gives them.
+    pub(super) fn of_folder(file: &ModelFile) -> Result<Self> {
+        Self::read(file, &[])
+    }
+
+    fn read(file: &ModelFile, controls: &[&str]) -> Result<Self> {
         let mut texts = file.strings("tokenizer.ggml.tokens")?.to_vec();
         // Some files list more tokens than the embedding has rows: what has no row cannot be a token.
         if let Some(embedding) = file.tensor("token_embd.weight") {
@@ -76,7 +87,7 @@ impl Vocabulary {
         for (id, text) in texts.iter().enumerate() {
             ids.entry(text.clone()).or_insert(id as u32);
         }
-        let kinds: Vec<Kind> = texts.iter().zip(types).map(|(text, kind)| kind_of(text, *kind)).collect();
+        let kinds: Vec<Kind> = texts.iter().zip(types).map(|(text, kind)| kind_of(text, *kind, controls)).collect();
         let mut bytes = vec![None; 256];
         for (id, kind) in kinds.iter().enumerate() {
             if let Kind::Byte(byte) = kind {
@@ -94,7 +105,7 @@ impl Vocabulary {
     }
 }
 
-fn list<'a>(file: &'a GgufFile, key: &str, at_least: usize) -> Result<&'a Array> {
+fn list<'a>(file: &'a ModelFile, key: &str, at_least: usize) -> Result<&'a Array> {
     let missing = || ModelError::MissingKey { path: file.path().to_owned(), key: key.to_owned() };
     let array = file.get(key).and_then(Value::as_array).ok_or_else(missing)?;
     if array.len() < at_least {
@@ -103,13 +114,13 @@ fn list<'a>(file: &'a GgufFile, key: &str, at_least: usize) -> Result<&'a Array>
     Ok(array)
 }
 
-fn unequal(file: &GgufFile, key: &str, problem: &'static str) -> ModelError {
+fn unequal(file: &ModelFile, key: &str, problem: &'static str) -> ModelError {
     let value = "a list".to_owned();
     ModelError::Configuration { path: file.path().to_owned(), key: key.to_owned(), value, problem }
 }
 
-fn kind_of(text: &str, kind: i32) -> Kind {
-    if CONTROL_TEXTS.contains(&text) {
+fn kind_of(text: &str, kind: i32, controls: &[&str]) -> Kind {
+    if controls.contains(&text) {
         return Kind::Control;
     }
     match kind {

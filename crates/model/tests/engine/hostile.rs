@@ -2,23 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use hone_job::Job;
-use hone_model::gguf::GgufFile;
-use hone_model::{Decoder, Tokenizer};
+use hone_job::{Job, fs};
+use hone_model::{Decoder, ModelFile, Tokenizer, WeightStorage};
 
 const FAMILIES: [&str; 8] = ["llama3", "smollm2", "mistral", "qwen2", "qwen3", "gemma2", "phi4-mini", "phi3"];
 
 fn bytes_of(family: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/parity/golden/families/{family}.gguf"));
-    hone_job::fs::read(&path).unwrap()
+    fs::read(&path).unwrap()
 }
 
 /// Everything that reads a model file before a training does.
 fn load(bytes: &[u8]) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("model.gguf");
-    hone_job::fs::write_atomic(&path, bytes).unwrap();
-    let file = GgufFile::open(&path).map_err(|error| error.to_string())?;
+    fs::write_atomic(&path, bytes).unwrap();
+    let file = ModelFile::open(&path).map_err(|error| error.to_string())?;
     let decoder = Decoder::load(&file, &Job::silent()).map_err(|error| error.to_string())?;
     let tokenizer = Tokenizer::from_gguf(&file).map_err(|error| error.to_string())?;
     let ids = tokenizer.encode("The ferry leaves at 7.").map_err(|error| error.to_string())?;
@@ -56,6 +55,46 @@ fn sizes_that_the_tensors_do_not_bear_out_are_refused_by_key_or_tensor() {
             assert!(!error.contains("0.0"), "{error}");
         }
     }
+}
+
+#[test]
+fn a_weight_that_is_no_number_is_named_with_its_place_however_weights_are_kept() {
+    let bytes = bytes_of("llama3");
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("model.gguf");
+    fs::write_atomic(&path, &bytes).unwrap();
+    let of = |name: &str| ModelFile::open(&path).unwrap().tensor(name).unwrap().offset as usize;
+    // Row 3, column 5 of [64, 96] in f16; a norm in f32.
+    for (name, at, size, place) in [
+        ("blk.2.ffn_down.weight", of("blk.2.ffn_down.weight") + (3 * 96 + 5) * 2, 2, "row 3, column 5"),
+        ("blk.1.ffn_norm.weight", of("blk.1.ffn_norm.weight") + 7 * 4, 4, "column 7"),
+    ] {
+        let mut broken = bytes.clone();
+        broken[at..at + size].fill(0xFF);
+        fs::write_atomic(&path, &broken).unwrap();
+        let file = ModelFile::open(&path).unwrap();
+        for storage in [WeightStorage::Expanded, WeightStorage::Stored] {
+            let error = Decoder::load_with(&file, storage, &Job::silent()).unwrap_err().to_string();
+            assert!(error.contains(&format!("tensor `{name}`")) && error.contains(place), "{error}");
+        }
+        drop(file);
+        fs::write_atomic(&path, &bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_scale_that_is_no_number_is_found_in_quantised_weights() {
+    use candle_core::quantized::GgmlDType;
+    let tiny = crate::tiny::model(GgmlDType::Q8_0);
+    let path = tiny.file.path().to_owned();
+    let at = tiny.file.tensor("blk.3.ffn_up.weight").unwrap().offset as usize;
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[at + 34..at + 36].copy_from_slice(&0x7E00_u16.to_le_bytes());
+    let broken = tiny.file.path().with_file_name("broken.gguf");
+    fs::write_atomic(&broken, &bytes).unwrap();
+    let file = ModelFile::open(&broken).unwrap();
+    let error = Decoder::load_with(&file, WeightStorage::Stored, &Job::silent()).unwrap_err().to_string();
+    assert!(error.contains("tensor `blk.3.ffn_up.weight`, row 0, column 32"), "{error}");
 }
 
 #[test]

@@ -7,10 +7,11 @@ mod pages;
 mod step;
 mod usage;
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 use hone_job::Job;
-use hone_model::gguf::GgufFile;
-use hone_model::{Decoder, WeightStorage};
+use hone_model::{Decoder, ModelFile, WeightStorage};
 
 use super::base;
 use crate::context::Context;
@@ -47,7 +48,11 @@ pub fn run(arguments: Lab, context: &Context) -> Outcome {
 }
 
 fn load(reference: &str, storage: WeightStorage, job: &Job) -> Outcome<Decoder> {
-    let model = base::resolve(reference)?;
-    let file = GgufFile::open(model.path.as_ref())?;
+    // Weights are enough here: a tokenizer that is missing, or cannot be exported, does not matter.
+    let file = if Path::new(reference).exists() {
+        ModelFile::open(reference.as_ref())?
+    } else {
+        ModelFile::open(base::resolve(reference)?.path.as_ref())?
+    };
     Ok(Decoder::load_with(&file, storage, job)?)
 }
