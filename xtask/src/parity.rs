@@ -11,6 +11,11 @@ pub fn run(words: &[String]) -> Outcome {
     let python = python()?;
     let model = starter::ensure(&Consent::Shown)?;
     timed("build the worker", || check(&mut cargo(&["build", "--locked", "--package", "hone"])))?;
+    timed("parity of the families", || {
+        let mut command = Command::new(&python);
+        command.arg(root().join("tests/parity/families_live.py")).arg("--hone").arg(built("hone"));
+        check(command.arg("--cache").arg(cache().join("parity")))
+    })?;
     timed("parity", || {
         let mut command = Command::new(&python);
         command.arg(root().join("tests/parity/run.py")).arg("--hone").arg(built("hone")).arg("--model").arg(&model);
