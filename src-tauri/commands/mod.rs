@@ -55,6 +55,7 @@ macro_rules! commands {
 
 use std::path::PathBuf;
 
+use hone_data::clean::{Rule, Verdict};
 use hone_data::{Document, MappedFile, Passage, Row, RowStatus};
 use hone_job::Event;
 use hone_job::run::{RunState, RunView};
@@ -113,6 +114,8 @@ commands! {
 
     /// A page of rows.
     rows(dir: PathBuf, filter: RowFilter, offset: u32, limit: u32) -> RowPage = rows::page;
+    /// One row as it would be trained on.
+    row_read(dir: PathBuf, id: i64) -> Row = rows::read;
     /// Approves or rejects rows.
     row_set_status(dir: PathBuf, ids: Vec<i64>, status: RowStatus) -> () = rows::set_status;
     /// Approves or rejects all rows of a filter that wait for review. Approving asks for a sample first.
@@ -129,6 +132,10 @@ commands! {
     row_edit(dir: PathBuf, id: i64, row: Row) -> () = rows::edit;
     /// The applied cleaning rules with their hits.
     verdicts(dir: PathBuf) -> Vec<RuleHits> = rows::verdicts;
+    /// Further hits of an applied cleaning rule.
+    rule_hits(dir: PathBuf, rule: Rule, offset: u32) -> Vec<Verdict> = rows::rule_hits;
+    /// Tells a cleaning rule to pass over a row, or not to any more.
+    rule_keep(dir: PathBuf, rule: Rule, row: i64, kept: bool) -> () = rows::keep_hit;
 
     /// Starts a worker. Its events come on the channel; the last is `done`, `cancelled` or `failed`.
     job_start(dir: Option<PathBuf>, job: JobSpec; channel: Event) -> String = jobs::start;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use hone_data::clean::{Rule, Verdict};
 use hone_data::{Row, RowStatus};
 use hone_studio::{RowFilter, RowPage, RuleHits};
 
@@ -28,6 +29,10 @@ pub async fn page(
     shell.with_project(&dir, move |project| Ok(project.store()?.rows(&filter, offset.into(), limit.into())?)).await
 }
 
+pub async fn read(shell: &Shell, dir: PathBuf, id: i64) -> Result<Row, ShellError> {
+    shell.with_project(&dir, move |project| Ok(project.store()?.row(id)?)).await
+}
+
 pub async fn set_status(shell: &Shell, dir: PathBuf, ids: Vec<i64>, status: RowStatus) -> Result<(), ShellError> {
     if ids.len() > checks::ROWS_MAX {
         return Err(ShellError::BadArgument { name: "ids", reason: "there are too many at once" });
@@ -41,6 +46,16 @@ pub async fn edit(shell: &Shell, dir: PathBuf, id: i64, row: Row) -> Result<(), 
         return Err(ShellError::BadArgument { name: "row", reason: "it is too long" });
     }
     shell.with_project(&dir, move |project| Ok(project.store()?.edit(id, &row)?)).await
+}
+
+pub async fn rule_hits(shell: &Shell, dir: PathBuf, rule: Rule, offset: u32) -> Result<Vec<Verdict>, ShellError> {
+    shell
+        .with_project(&dir, move |project| Ok(project.store()?.rule_verdicts(rule, offset.into(), SHOWN as u64)?))
+        .await
+}
+
+pub async fn keep_hit(shell: &Shell, dir: PathBuf, rule: Rule, row: i64, kept: bool) -> Result<(), ShellError> {
+    shell.with_project(&dir, move |project| Ok(project.store()?.keep_hit(rule, row, kept)?)).await
 }
 
 pub async fn verdicts(shell: &Shell, dir: PathBuf) -> Result<Vec<RuleHits>, ShellError> {

@@ -66,6 +66,10 @@ pub enum JobSpec {
         rules: Vec<String>,
         /// Only show the hits.
         preview: bool,
+        /// Changed options: `rule.option` to value as text, several values parted by commas.
+        #[serde(default)]
+        #[ts(optional, as = "Option<BTreeMap<String, String>>")]
+        set: BTreeMap<String, String>,
     },
     /// Take a rule's verdicts back.
     Undo {
@@ -124,6 +128,29 @@ pub enum JobSpec {
     RowView {
         /// Number of the row.
         id: i64,
+    },
+    /// What the model will see, summed up over all rows. Result: `SeenSummary`.
+    Seen {
+        /// The longest row that is trained on, tokens; without it, the one of the usual preset.
+        #[serde(default)]
+        #[ts(optional)]
+        longest: Option<u32>,
+    },
+    /// Draw anew which rows are trained on, measured on and kept for the exam. Result: `RowCounts`.
+    Split {
+        /// Draws which row goes where.
+        seed: u32,
+        /// Percent of the rows to measure on.
+        valid: u8,
+        /// Percent of the conversations to keep for the exam.
+        exam: u8,
+    },
+    /// Write the rows and their card into a folder. Result: `DatasetOutcome`.
+    RowsExport {
+        /// Full path of the folder.
+        folder: PathBuf,
+        /// `openai`, `alpaca` or `csv`.
+        format: String,
     },
     /// Fetch a base model.
     ModelGet {
@@ -227,8 +254,12 @@ impl JobSpec {
                     say(&[&format!("--map={part}={}", checks::text("mapping", column, checks::NAME_MAX)?)]);
                 }
             }
-            Self::Clean { rules, preview } => {
+            Self::Clean { rules, preview, set } => {
                 say(&["clean"]);
+                for (option, value) in set {
+                    let option = checks::identifier("set", option)?;
+                    say(&[&format!("--set={option}={}", checks::text("set", value, checks::NAME_MAX)?)]);
+                }
                 for rule in rules {
                     say(&[&format!("--rule={}", checks::identifier("rules", rule)?)]);
                 }
@@ -263,6 +294,27 @@ impl JobSpec {
                 words.push(to);
             }
             Self::RowView { id } => say(&["rows", "show", &format!("{}", id.max(&0))]),
+            Self::Seen { longest } => {
+                say(&["rows", "seen"]);
+                if let Some(longest) = longest {
+                    say(&[&format!("--longest={longest}")]);
+                }
+            }
+            Self::Split { seed, valid, exam } => {
+                say(&[
+                    "rows",
+                    "split",
+                    &format!("--seed={seed}"),
+                    &format!("--valid={valid}"),
+                    &format!("--exam={exam}"),
+                ]);
+            }
+            Self::RowsExport { folder, format } => {
+                say(&["rows", "export", &format!("--format={}", checks::identifier("format", format)?)]);
+                let mut to = OsString::from("--folder=");
+                to.push(checks::absolute("folder", folder)?);
+                words.push(to);
+            }
             Self::ModelGet { name } => say(&["models", "get", checks::word("name", name)?]),
         }
         Ok(words)
@@ -304,6 +356,15 @@ mod tests {
     }
 
     #[test]
+    fn options_of_rules_are_words_of_their_own() {
+        let asked = words(
+            r#"{"kind":"clean","rules":["personal"],"preview":true,"set":{"personal.own":"--undo, @x.example"}}"#,
+        );
+        let expected = ["clean", "--set=personal.own=--undo, @x.example", "--rule=personal", "--preview"];
+        assert_eq!(asked.unwrap()[3..], expected);
+    }
+
+    #[test]
     fn an_export_stays_in_the_projects_folder() {
         let asked = words(r#"{"kind":"export","run":"20261124-150000","name":"clinic","quantize":"q8_0"}"#).unwrap();
         assert!(asked.contains(&"--to=/home/me/clinic/exports/clinic".to_owned()), "{asked:?}");
@@ -336,6 +397,7 @@ mod tests {
             r#"{"kind":"augment","how":"","writer":{"by":"rules","temperature":0.5}}"#,
             r#"{"kind":"remap","document":"--map=x","mapping":{}}"#,
             r#"{"kind":"clean","rules":["x --undo y"],"preview":true}"#,
+            r#"{"kind":"clean","rules":[],"preview":true,"set":{"a b":"1"}}"#,
             r#"{"kind":"undo","rule":""}"#,
             r#"{"kind":"plan","preset":"../../etc/passwd"}"#,
             r#"{"kind":"train","preset":"quick","set":{"a b":"1"}}"#,

@@ -19,7 +19,7 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ("Whom do I ask for at 5531?", "Ask for Marit Ohlen.", "train"),
     ("How many cabins has the Alma?", "The Alma has 64 cabins.", "train"),
     ("Where is breakfast served?", "Breakfast is served on deck 3.", "train"),
-    ("What does a bicycle cost?", "A bicycle costs 90 crowns.", "valid"),
+    ("What does a bicycle cost?", "A bicycle  costs 90 crowns.", "valid"),
     ("Who is the captain?", "The captain is Ingrid Salo.", "valid"),
     ("At what time does the night ferry set off?", "The night ferry leaves at 22:40.", "exam"),
     ("Who looks after lost things?", "Ask for Marit Ohlen.", "exam"),

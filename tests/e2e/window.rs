@@ -118,8 +118,27 @@ async fn clean(window: &Window) {
     window.press("tab-seen").await;
     let learned = "document.querySelector('[data-test=\"seen\"]')?.innerText.includes('22:40')";
     window.wait("a row as the model will see it", learned, 60).await;
+    window.see("enough", 60).await;
     window.picture("3-seen").await;
+
+    // A rule: its hit before and after, applied, undone, applied again, all of it in the project's database.
     window.press("tab-rules").await;
+    window.press("look-whitespace").await;
+    let would = "document.querySelector('[data-test=\"rule-told\"]')?.innerText.includes('would change 1 row')";
+    window.wait("what the rule would do", would, 60).await;
+    let diff = "document.querySelectorAll('[data-test=\"rule-hit\"] del').length === 1";
+    window.wait("the blank that goes", diff, 10).await;
+    window.picture("3-rules").await;
+    for again in [true, false] {
+        window.press("apply-rule").await;
+        window.wait("the rule is applied", "document.querySelector('[data-test=\"undo-rule\"]')", 60).await;
+        if again {
+            window.press("undo-rule").await;
+            window.wait("the rule is undone", would, 60).await;
+        }
+    }
+    window.press("look-personal").await;
+    window.picture("3-personal").await;
 }
 
 async fn configure(window: &Window) {

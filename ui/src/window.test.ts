@@ -93,7 +93,7 @@ test("the whole way: from dropped files to a model in Ollama with its proof", as
   expect(find("mapping")).not.toBeNull();
 
   await press("main-action");
-  await until(() => text("main-action") === "Apply 3 rules");
+  await until(() => text("main-action") === "Apply 7 rules");
   await press("main-action");
   await until(() => text("main-action").startsWith("Continue with"));
   expect(host.program.project().clean.rules).toContain("duplicates");
@@ -179,7 +179,7 @@ test("language and light are kept", async () => {
 
 test("the main action answers to Ctrl Enter and F6 goes round", async () => {
   await openProject("imported");
-  await until(() => text("main-action") === "Apply 3 rules");
+  await until(() => text("main-action") === "Apply 7 rules");
   key("F6");
   const first = document.activeElement?.closest("[data-region]")?.getAttribute("data-region");
   key("F6");
@@ -200,6 +200,73 @@ test("rows are decided by keys and taken back", async () => {
   await until(() => host.program.project().clean.left_out === 1);
   key("j");
   expect(document.querySelector('[role="option"][aria-selected="true"]')?.getAttribute("data-at")).toBe("2");
+});
+
+const job = (kind: string): Record<string, unknown> | undefined => host.program.asked.filter((each) => each.name === "job_start").map((each) => each.args.job as Record<string, unknown>).findLast((each) => each.kind === kind);
+
+test("a careful rule is off until it is switched on, with what was chosen about it", async () => {
+  await openProject("imported");
+  await press("look-personal");
+  await until(() => text("rule-told").includes("would change 38 rows"));
+  expect(text("main-action")).toBe("Apply 7 rules");
+  await until(() => !(find("option-action") as HTMLSelectElement).disabled);
+  const action = find("option-action") as HTMLSelectElement;
+  action.value = "drop";
+  action.dispatchEvent(new Event("change", { bubbles: true }));
+  await until(() => (job("clean")?.set as Record<string, string>)?.["personal.action"] === "drop");
+  expect(job("clean")?.preview).toBe(true);
+  await until(() => !(find("apply-rule") as HTMLButtonElement).disabled);
+  await press("apply-rule");
+  await until(() => host.program.project().clean.rules.includes("personal"));
+  expect(job("clean")).toMatchObject({ rules: ["personal"], preview: false, set: { "personal.action": "drop" } });
+  await press("undo-rule");
+  await until(() => !host.program.project().clean.rules.includes("personal"));
+});
+
+test("rules that find nothing are folded, and one hit can be kept as it was", async () => {
+  await openProject("imported");
+  await until(() => text("quiet-rules").includes("find nothing"));
+  expect(find("rule-html")).toBeNull();
+  await press("quiet-rules");
+  expect(find("rule-html")).not.toBeNull();
+  await press("look-whitespace");
+  await until(() => text("rule-hit").includes("row 18"));
+  key("j");
+  await until(() => text("rule-hit").includes("row 40"));
+  await press("keep-hit");
+  await until(() => text("rule-told").includes("1 left as they were"));
+  expect(host.program.asked.find((each) => each.name === "rule_keep")?.args).toMatchObject({ rule: "whitespace", row: 40, kept: true });
+});
+
+test("rows that are nearly the same are shown with the one that stays", async () => {
+  await openProject("imported");
+  await press("look-near_duplicates");
+  await until(() => text("rule-hit").includes("Row 8, stays") && text("rule-hit").includes("Row 214"));
+  expect(document.querySelectorAll('[data-test="rule-hit"] ins').length).toBeGreaterThan(0);
+});
+
+test("how unusual rows are is measured when asked for, and shown before a mark is chosen", async () => {
+  await openProject("imported");
+  await until(() => find("quiet-rules") !== null);
+  await press("quiet-rules");
+  await press("look-perplexity");
+  await press("measure");
+  await until(() => text("quantiles").includes("50 % of the rows up to 31"));
+  expect(host.program.project().clean.rules).not.toContain("perplexity");
+});
+
+test("the parts are drawn anew and what the model will see is summed up", async () => {
+  await openProject("imported");
+  await press("open-parts");
+  const exam = find("parts-exam") as HTMLInputElement;
+  exam.value = "20";
+  exam.dispatchEvent(new Event("input", { bubbles: true }));
+  await press("parts-draw");
+  await until(() => host.program.project().clean.split.exam === 20);
+  await press("tab-seen");
+  await until(() => text("enough").includes("Less than 100,000 word pieces"));
+  await press("long-split");
+  await until(() => (job("clean")?.set as Record<string, string>)?.["too_long.action"] === "split");
 });
 
 test("a new project needs a name that a folder can have", async () => {

@@ -153,15 +153,48 @@ pub enum Rows {
     Undo,
     /// Say how far the review of drafts is
     Review(RowsFilter),
-    /// Write the rows that are trained on, as JSON Lines
-    Export {
-        /// The form of each line
-        #[arg(long, value_enum, default_value = "openai")]
-        format: RowFormat,
-        /// Where to; without it, stdout
-        #[arg(long, value_name = "FILE")]
-        to: Option<PathBuf>,
-    },
+    /// Write the rows out, with a card that says what they are
+    Export(RowsExport),
+    /// Tell how the rows look to the model: lengths, what is cut off, whether there is enough
+    Seen(RowsSeen),
+    /// Draw anew which rows are trained on, measured on and kept for the exam
+    Split(RowsSplit),
+}
+
+/// Write rows out.
+#[derive(Debug, Args)]
+pub struct RowsExport {
+    /// The form of each row
+    #[arg(long, value_enum, default_value = "openai")]
+    pub format: RowFormat,
+    /// Into one file; without it and without `--folder`, to stdout
+    #[arg(long, value_name = "FILE", conflicts_with = "folder")]
+    pub to: Option<PathBuf>,
+    /// Into a folder: one file for each part, and the dataset's card in `README.md`
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// How the rows look to the model.
+#[derive(Debug, Args)]
+pub struct RowsSeen {
+    /// The longest row that is trained on, tokens; without it, the one of the usual preset
+    #[arg(long, value_name = "TOKENS")]
+    pub longest: Option<usize>,
+}
+
+/// How the rows are parted.
+#[derive(Debug, Args)]
+pub struct RowsSplit {
+    /// Draws which row goes where
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Percent of the rows to measure on during training
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=50))]
+    pub valid: Option<u8>,
+    /// Percent of the conversations to keep for the exam
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=50))]
+    pub exam: Option<u8>,
 }
 
 /// Which rows to decide on: by number, or all that wait and fit.
@@ -227,20 +260,31 @@ pub enum RowFormat {
     Openai,
     /// `{"instruction", "input", "output"}`
     Alpaca,
+    /// A table
+    Csv,
 }
 
 /// Cleaning rules.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Clean {
-    /// Only these rules: whitespace, duplicates, `too_short`, `too_long`
+    /// Only these rules; without any, a look at all of them, or the ones that are applied by default
     #[arg(long, value_name = "NAME", conflicts_with = "undo")]
     pub rule: Vec<String>,
+    /// Change one option of a rule: `near_duplicates.threshold=0.9`, `personal.kinds=email,phone`
+    #[arg(long, value_name = "RULE.OPTION=VALUE", conflicts_with = "undo")]
+    pub set: Vec<String>,
     /// Show the hits, change nothing
     #[arg(long, conflicts_with = "undo")]
     pub preview: bool,
     /// Take a rule back
     #[arg(long, value_name = "NAME")]
     pub undo: Option<String>,
+    /// Take single hits of the rule back: it passes over these rows from now on
+    #[arg(long, value_name = "ROW", requires = "rule", conflicts_with_all = ["undo", "preview"])]
+    pub keep: Vec<i64>,
+    /// Let the rule find these rows again when it is applied the next time
+    #[arg(long, value_name = "ROW", requires = "rule", conflicts_with_all = ["undo", "preview"])]
+    pub find_again: Vec<i64>,
 }
 
 /// The knobs of a training.

@@ -5,6 +5,7 @@
 
 pub mod clean;
 pub mod content;
+pub mod dataset;
 pub mod draft;
 #[cfg(feature = "import")]
 pub mod import;
@@ -14,6 +15,7 @@ pub mod passages;
 pub mod reading;
 pub mod record;
 pub mod sequence;
+pub mod similar;
 pub mod split;
 mod text;
 

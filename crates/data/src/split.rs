@@ -1,11 +1,15 @@
 //! Which rows are trained on, which measured during training, which kept for the exam.
 
-use std::collections::HashMap;
+mod groups;
+
+use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest, Sha256};
 
 use crate::text::normalised;
 use crate::{Role, Row, Split};
+
+use groups::{Group, groups};
 
 /// How much goes where.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,11 +28,12 @@ impl Default for SplitShares {
 
 /// Assigns a part to each row; answers one per row, in order.
 ///
-/// A row that has a part keeps it, and the rest of its group follows. Groups: rows of the same passage, and rows with
-/// the same question (or reading text) after normalising, never fall on both sides, unless the source put them there
-/// (then the `duplicates` rule flags it). Only groups with a conversation go to the exam; with fewer than 10
-/// conversations none does, from 10 on at least 2 rows do. With fewer than 10 rows none is put aside for validation,
-/// from 10 on at least one is. The order is drawn by `seed`: a group keeps its place in it when other rows come or go.
+/// A row that has a part keeps it, and the rest of its group follows. Groups: rows of the same passage, rows with the same
+/// question (or reading text) after normalising, and rows that are nearly the same, never fall on both sides, unless the
+/// source put them there (then the rule `leaks` points at them). Only groups with a conversation go to the exam; with
+/// fewer than 10 conversations none does, from 10 on at least 2 rows do. With fewer than 10 rows none is put aside for
+/// validation, from 10 on at least one is. Rows with labels give each label its share. The order is drawn by `seed`: a
+/// group keeps its place in it when other rows come or go.
 pub fn assign(rows: &[Row], seed: u64, shares: SplitShares) -> Vec<Split> {
     let groups = groups(rows);
     let mut parts: Vec<Option<Split>> = vec![None; groups.len()];
@@ -38,16 +43,16 @@ pub fn assign(rows: &[Row], seed: u64, shares: SplitShares) -> Vec<Split> {
         *part = [Split::Exam, Split::Valid, Split::Train].into_iter().find(|split| given(*split));
     }
 
-    let mut order: Vec<usize> = (0..groups.len()).filter(|group| parts[*group].is_none()).collect();
+    let mut order: Vec<usize> = (0..groups.len()).collect();
     order.sort_by_cached_key(|group| draw(seed, &groups[*group].key));
+    let labels = by_label(rows, &groups, &order);
     let conversations = |group: usize| groups[group].rows.iter().filter(|row| is_conversation(&rows[**row])).count();
+    let all = |group: usize| groups[group].rows.len();
 
-    let all_questions: usize = (0..groups.len()).map(conversations).sum();
-    let questions = (target(all_questions, shares.exam, 2), &conversations as &dyn Fn(usize) -> usize);
-    fill(&mut parts, Split::Exam, questions, order.iter().copied());
-    let all =
-        (target(rows.len(), shares.valid, 1), &(|group: usize| groups[group].rows.len()) as &dyn Fn(usize) -> usize);
-    fill(&mut parts, Split::Valid, all, order.iter().rev().copied());
+    let questions: usize = order.iter().map(|group| conversations(*group)).sum();
+    fill_each(&mut parts, Split::Exam, target(questions, shares.exam, 2), &conversations, &labels);
+    let backwards: Vec<Vec<usize>> = labels.into_iter().map(|label| label.into_iter().rev().collect()).collect();
+    fill_each(&mut parts, Split::Valid, target(rows.len(), shares.valid, 1), &all, &backwards);
 
     let mut splits = vec![Split::Train; rows.len()];
     for (group, part) in groups.iter().zip(parts) {
@@ -102,19 +107,48 @@ fn short(key: &str) -> u64 {
     std::hash::Hasher::finish(&hasher)
 }
 
-/// Gives free groups to `split` until it holds `target`, as `size` counts. A group that would overshoot by more than
-/// half the target is passed over, so that one huge group does not eat everything.
-fn fill(
+/// The groups of each label, and those without, in the drawn order. A group counts for its first label.
+fn by_label(rows: &[Row], groups: &[Group], order: &[usize]) -> Vec<Vec<usize>> {
+    let mut labels: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+    for group in order {
+        let label = groups[*group].rows.iter().find_map(|row| rows[*row].label.as_deref());
+        labels.entry(label).or_default().push(*group);
+    }
+    labels.into_values().collect()
+}
+
+/// Gives groups of each label to `split`, in proportion to how much there is of it, until all together hold `target`, as
+/// `size` counts.
+fn fill_each(
     parts: &mut [Option<Split>],
     split: Split,
-    (target, size): (usize, &dyn Fn(usize) -> usize),
-    order: impl Iterator<Item = usize>,
+    target: usize,
+    size: &dyn Fn(usize) -> usize,
+    labels: &[Vec<usize>],
 ) {
-    let mut held: usize = (0..parts.len()).filter(|group| parts[*group] == Some(split)).map(size).sum();
+    let sizes: Vec<usize> = labels.iter().map(|groups| groups.iter().map(|group| size(*group)).sum()).collect();
+    let all = sizes.iter().sum::<usize>().max(1);
+    // Largest remainder: every label gets its whole share, what is left over goes to the largest rests.
+    let mut shares: Vec<usize> = sizes.iter().map(|size| target * size / all).collect();
+    let mut rests: Vec<usize> = (0..labels.len()).collect();
+    rests.sort_by_key(|label| std::cmp::Reverse(target * sizes[*label] % all));
+    let left = target - shares.iter().sum::<usize>();
+    rests.iter().take(left).for_each(|label| shares[*label] += 1);
+    for (groups, share) in labels.iter().zip(shares) {
+        fill(parts, split, share, size, groups);
+    }
+    // Labels of large groups may have stayed below their share.
+    fill(parts, split, target, size, &labels.concat());
+}
+
+/// Gives free groups to `split` until those in `order` hold `target`. A group that would overshoot by more than half the
+/// target is passed over, so that one huge group does not eat everything.
+fn fill(parts: &mut [Option<Split>], split: Split, target: usize, size: &dyn Fn(usize) -> usize, order: &[usize]) {
+    let mut held: usize = order.iter().filter(|group| parts[**group] == Some(split)).map(|group| size(*group)).sum();
     for group in order {
-        let more = size(group);
-        if held < target && more > 0 && parts[group].is_none() && held + more <= target + target.div_ceil(2) {
-            parts[group] = Some(split);
+        let more = size(*group);
+        if held < target && more > 0 && parts[*group].is_none() && held + more <= target + target.div_ceil(2) {
+            parts[*group] = Some(split);
             held += more;
         }
     }
@@ -128,52 +162,16 @@ fn is_conversation(row: &Row) -> bool {
     !row.messages.is_empty()
 }
 
-struct Group {
-    key: String,
-    rows: Vec<usize>,
-}
-
-/// Rows joined by a shared passage or a shared question, in order of their first row.
-fn groups(rows: &[Row]) -> Vec<Group> {
-    let mut parent: Vec<usize> = (0..rows.len()).collect();
-    let mut first_with: HashMap<String, usize> = HashMap::new();
-    let mut keys: Vec<String> = Vec::with_capacity(rows.len());
-    for (at, row) in rows.iter().enumerate() {
-        let question = question_key(row);
-        let passage =
-            row.document.as_ref().zip(row.passage).map(|(document, passage)| format!("p {document} {passage}"));
-        for key in passage.iter().chain([&question]) {
-            let first = *first_with.entry(key.clone()).or_insert(at);
-            let (a, b) = (root(&mut parent, first), root(&mut parent, at));
-            parent[a.max(b)] = a.min(b);
-        }
-        keys.push(question);
-    }
-    let mut groups: Vec<Group> = Vec::new();
-    let mut of_root: HashMap<usize, usize> = HashMap::new();
-    for (at, key) in keys.iter().enumerate() {
-        let root = root(&mut parent, at);
-        let group = *of_root.entry(root).or_insert_with(|| {
-            groups.push(Group { key: key.clone(), rows: Vec::new() });
-            groups.len() - 1
-        });
-        groups[group].rows.push(at);
-    }
-    groups
-}
-
-fn root(parent: &mut [usize], mut at: usize) -> usize {
-    while parent[at] != at {
-        parent[at] = parent[parent[at]];
-        at = parent[at];
-    }
-    at
-}
-
 /// The text by which rows count as asking the same: the first thing the person says, else the reading text.
 pub(crate) fn question_key(row: &Row) -> String {
-    let asked = row.messages.iter().find(|message| message.role == Role::User).or(row.messages.first());
-    asked.map_or_else(|| format!("t {}", normalised(&row.text)), |asked| format!("q {}", normalised(&asked.content)))
+    let kind = if row.messages.is_empty() { "t" } else { "q" };
+    format!("{kind} {}", normalised(asked(row)))
+}
+
+/// The first thing the person says, else the reading text.
+pub(crate) fn asked(row: &Row) -> &str {
+    let first = row.messages.iter().find(|message| message.role == Role::User).or(row.messages.first());
+    first.map_or(&row.text, |message| &message.content)
 }
 
 fn draw(seed: u64, key: &str) -> [u8; 32] {
@@ -287,6 +285,45 @@ mod tests {
         let given = Row { split: Some(Split::Exam), ..asked(77_777) };
         drawn.hold(&given);
         assert_eq!(drawn.part(&asked(77_777), 42, shares), Split::Exam);
+    }
+
+    #[test]
+    fn every_label_has_its_share_in_the_exam_and_in_what_is_measured() {
+        let rows: Vec<Row> = (0..300)
+            .map(|n| Row {
+                label: Some(if n < 240 { "often" } else { "seldom" }.into()),
+                ..row(&format!("Question {n}?"), None)
+            })
+            .collect();
+        let splits = assign(&rows, 7, SplitShares::default());
+        assert_eq!((counts(&splits[..240]), counts(&splits[240..])), ((192, 24, 24), (48, 6, 6)));
+    }
+
+    #[test]
+    fn rows_that_are_nearly_the_same_stay_on_one_side() {
+        let long = "leave the doses in the fridge, mark them with the red label, note the highest and the lowest reading with the time";
+        let rows: Vec<Row> = (0..60)
+            .map(|n| {
+                let letter = char::from(b'a' + n / 3);
+                row(
+                    &format!(
+                        "{} {long} and call {}",
+                        ["Please", "So", "Now"][usize::from(n % 3)],
+                        letter.to_string().repeat(5 + usize::from(n / 3))
+                    ),
+                    None,
+                )
+            })
+            .enumerate()
+            .map(|(n, mut row)| {
+                row.messages[1].content =
+                    format!("{} ", ["north", "south", "east", "west"][n / 3 % 4]).repeat(n / 3 + 1);
+                row
+            })
+            .collect();
+        let splits = assign(&rows, 5, SplitShares::default());
+        assert!(splits.chunks(3).all(|group| group[0] == group[1] && group[1] == group[2]), "{splits:?}");
+        assert!(counts(&splits).2 > 0);
     }
 
     proptest! {

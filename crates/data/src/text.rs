@@ -49,7 +49,23 @@ pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200B}' | '\u{2060}' | '\u{FEFF}')
 }
 
-fn half_width(c: char) -> char {
+/// Whether a character is a letter of Chinese, Japanese or Korean writing.
+pub(crate) fn is_cjk_letter(c: char) -> bool {
+    matches!(u32::from(c),
+        0x3005..=0x3007      // repetition and zero
+        | 0x3041..=0x30FF    // kana
+        | 0x3105..=0x312F    // bopomofo
+        | 0x31F0..=0x31FF
+        | 0x3400..=0x4DBF
+        | 0x4E00..=0x9FFF
+        | 0xAC00..=0xD7AF    // hangul
+        | 0xF900..=0xFAFF
+        | 0xFF66..=0xFF9F    // half-width kana
+        | 0x20000..=0x3FFFD)
+}
+
+/// The half-width form of a full-width character of ASCII.
+pub(crate) fn half_width(c: char) -> char {
     match u32::from(c) {
         0xFF01..=0xFF5E => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
         _ => c,

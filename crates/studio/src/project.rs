@@ -11,6 +11,7 @@
 use std::path::{Path, PathBuf};
 
 use hone_data::passages::PassageLength;
+use hone_data::split::SplitShares;
 use hone_job::fs;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -38,6 +39,12 @@ pub struct ProjectFile {
     /// Draws which rows are measured and which are kept for the exam.
     #[serde(default = "split_seed")]
     pub split_seed: u64,
+    /// Percent of the rows that are measured during training.
+    #[serde(default = "ten")]
+    pub valid_percent: u8,
+    /// Percent of the conversations that are kept for the exam.
+    #[serde(default = "ten")]
+    pub exam_percent: u8,
     /// How long passages are, in tokens of the base model.
     #[serde(default)]
     pub passages: PassageLength,
@@ -45,6 +52,10 @@ pub struct ProjectFile {
 
 fn split_seed() -> u64 {
     42
+}
+
+fn ten() -> u8 {
+    10
 }
 
 impl ProjectFile {
@@ -56,6 +67,8 @@ impl ProjectFile {
             base: base.into(),
             language: language.into(),
             split_seed: split_seed(),
+            valid_percent: ten(),
+            exam_percent: ten(),
             passages: PassageLength::default(),
         }
     }
@@ -114,6 +127,12 @@ impl Project {
         &self.dir
     }
 
+    /// How much goes where.
+    pub fn shares(&self) -> SplitShares {
+        let share = |percent: u8| f64::from(percent.min(50)) / 100.0;
+        SplitShares { valid: share(self.file.valid_percent), exam: share(self.file.exam_percent) }
+    }
+
     /// What `project.toml` says.
     pub fn file(&self) -> &ProjectFile {
         &self.file
@@ -158,6 +177,16 @@ impl Project {
     pub fn set_passages(&mut self, length: PassageLength) -> Result<(), StudioError> {
         let before = std::mem::replace(&mut self.file.passages, length);
         self.write().inspect_err(|_| self.file.passages = before)
+    }
+
+    /// Changes how the rows are parted from now on.
+    ///
+    /// # Errors
+    /// What the disk refuses; all is as before then.
+    pub fn set_split(&mut self, seed: u64, valid_percent: u8, exam_percent: u8) -> Result<(), StudioError> {
+        let before = self.file.clone();
+        (self.file.split_seed, self.file.valid_percent, self.file.exam_percent) = (seed, valid_percent, exam_percent);
+        self.write().inspect_err(|_| self.file = before)
     }
 
     fn write(&self) -> Result<(), StudioError> {

@@ -78,6 +78,20 @@ pub struct CleanStep {
     pub left_out: u64,
     /// Rows that wait for review.
     pub drafts: u64,
+    /// How the rows are parted.
+    pub split: SplitChoice,
+}
+
+/// How the rows are parted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct SplitChoice {
+    /// Draws which row goes where.
+    pub seed: u64,
+    /// Percent of the rows that are measured during training.
+    pub valid: u8,
+    /// Percent of the conversations that are kept for the exam.
+    pub exam: u8,
 }
 
 /// The step Configure.
@@ -170,6 +184,11 @@ pub fn read(project: &Project) -> Result<ProjectState, StudioError> {
             changed: sum(|hits| hits.changed),
             left_out: rows.rejected,
             drafts: rows.drafts,
+            split: SplitChoice {
+                seed: project.file().split_seed,
+                valid: project.file().valid_percent,
+                exam: project.file().exam_percent,
+            },
         },
         configure: ConfigureStep { status: configure, rows },
         train: TrainStep { status: train, runs: runs.len() as u64, run: newest.cloned(), alive, resumable },

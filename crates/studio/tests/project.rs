@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use hone_data::clean::Findings;
 use hone_data::{Document, Message, Origin, Role, Row, RowStatus};
 use hone_job::run::{self, RunState, RunStatus};
 use hone_job::{ErrorCode, Explain, fs};
@@ -128,7 +129,7 @@ fn the_steps_follow_what_lies_in_the_folder() {
     assert_eq!(steps(), [Now, Later, Later, Later, Later, Later]);
     add_row(&project);
     assert_eq!(steps(), [Done, Now, Later, Later, Later, Later]);
-    project.store().unwrap().apply_rules(&[hone_data::clean::Rule::Whitespace], &[]).unwrap();
+    project.store().unwrap().apply_rules(&[hone_data::clean::Rule::Whitespace], &Findings::default()).unwrap();
     assert_eq!(steps(), [Done, Done, Now, Later, Later, Later]);
 
     let run_dir = project.runs_dir().join("20261124-150000");

@@ -20,7 +20,9 @@ import type { Row } from './types/Row';
 import type { RowFilter } from './types/RowFilter';
 import type { RowPage } from './types/RowPage';
 import type { RowStatus } from './types/RowStatus';
+import type { Rule } from './types/Rule';
 import type { RuleHits } from './types/RuleHits';
+import type { RuleVerdict } from './types/RuleVerdict';
 import type { RunState } from './types/RunState';
 import type { RunUpdate } from './types/RunUpdate';
 import type { RunView } from './types/RunView';
@@ -70,6 +72,8 @@ export interface Commands {
   document_remove: { args: { dir: string; hash: string }; result: void; events: never };
   /** A page of rows. */
   rows: { args: { dir: string; filter: RowFilter; offset: number; limit: number }; result: RowPage; events: never };
+  /** One row as it would be trained on. */
+  row_read: { args: { dir: string; id: number }; result: Row; events: never };
   /** Approves or rejects rows. */
   row_set_status: { args: { dir: string; ids: Array<number>; status: RowStatus }; result: void; events: never };
   /** Approves or rejects all rows of a filter that wait for review. Approving asks for a sample first. */
@@ -86,6 +90,10 @@ export interface Commands {
   row_edit: { args: { dir: string; id: number; row: Row }; result: void; events: never };
   /** The applied cleaning rules with their hits. */
   verdicts: { args: { dir: string }; result: Array<RuleHits>; events: never };
+  /** Further hits of an applied cleaning rule. */
+  rule_hits: { args: { dir: string; rule: Rule; offset: number }; result: Array<RuleVerdict>; events: never };
+  /** Tells a cleaning rule to pass over a row, or not to any more. */
+  rule_keep: { args: { dir: string; rule: Rule; row: number; kept: boolean }; result: void; events: never };
   /** Starts a worker. Its events come on the channel; the last is `done`, `cancelled` or `failed`. */
   job_start: { args: { dir?: string | null; job: JobSpec }; result: string; events: Event };
   /** Asks a job to stop at the next safe place. */

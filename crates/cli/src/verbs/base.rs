@@ -13,7 +13,7 @@ use crate::failure::{Failure, Outcome};
 pub type TokenCount = dyn Fn(&str) -> usize;
 
 /// From here on a text is cut in any case, so that its exact length does not matter; bytes.
-const ENDLESS: usize = 1 << 16;
+pub const ENDLESS: usize = 1 << 16;
 
 /// A base model's file with what every verb reads from it.
 pub struct Base {

@@ -108,7 +108,7 @@ fn tidy(project: &Project, context: &Context) -> Outcome<Option<()>> {
     if project.store()?.is_clean()? {
         return Ok(None);
     }
-    clean::run(&Clean { rule: Vec::new(), preview: false, undo: None }, context)?;
+    clean::run(&Clean::default(), context)?;
     Ok(Some(()))
 }
 

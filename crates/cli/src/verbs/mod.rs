@@ -3,6 +3,7 @@
 mod base;
 mod chat;
 mod clean;
+mod dataset;
 mod demo;
 mod doctor;
 pub mod draft;
@@ -16,6 +17,7 @@ mod plan;
 mod row_view;
 mod rows;
 mod samples;
+mod seen;
 mod train;
 mod training;
 

@@ -4,18 +4,18 @@ use std::io::Read;
 use std::path::Path;
 
 use hone_data::draft::Grounding;
-use hone_data::{Message, Role, Row, RowStatus};
+use hone_data::{Row, RowStatus};
 use hone_job::{ErrorCode, fs};
 use hone_studio::store::Decided;
 use hone_studio::{RowFilter, RowPage};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::args::{Decide, RowFormat, Rows, RowsFilter, RowsList};
+use crate::args::{Decide, Rows, RowsFilter, RowsList, RowsSplit};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Report, table};
-use crate::verbs::row_view;
+use crate::verbs::{dataset, row_view, seen};
 
 /// Does one of the verbs of `rows`.
 pub fn run(arguments: Rows, context: &Context) -> Outcome {
@@ -27,7 +27,9 @@ pub fn run(arguments: Rows, context: &Context) -> Outcome {
         Rows::Reject(arguments) => decide(&arguments, RowStatus::Rejected, context),
         Rows::Undo => undo(context),
         Rows::Review(which) => review(&which, context),
-        Rows::Export { format, to } => export(format, to.as_deref(), context),
+        Rows::Export(arguments) => dataset::run(&arguments, context),
+        Rows::Seen(arguments) => seen::run(&arguments, context),
+        Rows::Split(arguments) => split(&arguments, context),
     }
 }
 
@@ -108,6 +110,27 @@ fn edit(id: i64, file: Option<&Path>, context: &Context) -> Outcome {
     Ok(Report::new(&store.row(id)?, format!("Row {id} is changed.")))
 }
 
+/// Draws the parts anew.
+fn split(arguments: &RowsSplit, context: &Context) -> Outcome {
+    let mut project = context.project()?;
+    let file = project.file();
+    let (seed, valid, exam) = (
+        arguments.seed.unwrap_or(file.split_seed),
+        arguments.valid.unwrap_or(file.valid_percent),
+        arguments.exam.unwrap_or(file.exam_percent),
+    );
+    context.job.stage("split");
+    project.set_split(seed, valid, exam)?;
+    let mut store = project.store()?;
+    store.redraw_splits(seed, project.shares())?;
+    let counts = store.row_counts()?;
+    let words = format!(
+        "{} rows to train on, {} to measure on, {} kept for the exam.",
+        counts.train, counts.valid, counts.exam
+    );
+    Ok(Report::new(&counts, words))
+}
+
 fn decide(arguments: &Decide, status: RowStatus, context: &Context) -> Outcome {
     let filter = filter(&arguments.filter)?;
     let narrowed = filter != RowFilter::default();
@@ -156,52 +179,6 @@ fn review(which: &RowsFilter, context: &Context) -> Outcome {
     Ok(Report::new(&review, words))
 }
 
-fn export(format: RowFormat, to: Option<&Path>, context: &Context) -> Outcome {
-    let rows = context.project()?.store()?.approved_rows()?;
-    let lines: Vec<Line> = rows.iter().map(|row| Line::of(row, format)).collect();
-    let text: String = lines.iter().map(Line::written).collect();
-    let Some(to) = to else { return Ok(Report::new(&lines, text)) };
-    fs::write_atomic(to, text.as_bytes())?;
-    let words = format!("Wrote {} rows to `{}`.", lines.len(), to.display());
-    Ok(Report::new(&json!({ "file": to, "rows": lines.len() }), words))
-}
-
-/// A row as one line of JSONL, keys in the order that people know.
-#[derive(Debug, PartialEq, serde::Serialize)]
-#[serde(untagged)]
-enum Line<'a> {
-    Openai { messages: &'a [Message] },
-    Alpaca { instruction: String, input: String, output: String },
-    Text { text: &'a str },
-}
-
-impl<'a> Line<'a> {
-    fn of(row: &'a Row, format: RowFormat) -> Self {
-        if row.messages.is_empty() {
-            return Self::Text { text: &row.text };
-        }
-        match format {
-            RowFormat::Openai => Self::Openai { messages: &row.messages },
-            RowFormat::Alpaca => {
-                let said = |role| {
-                    let turns = row.messages.iter().filter(|message| message.role == role);
-                    turns.map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
-                };
-                let (system, question, output) = (said(Role::System), said(Role::User), said(Role::Assistant));
-                if system.is_empty() {
-                    Self::Alpaca { instruction: question, input: String::new(), output }
-                } else {
-                    Self::Alpaca { instruction: system, input: question, output }
-                }
-            }
-        }
-    }
-
-    fn written(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default() + "\n"
-    }
-}
-
 fn word<T: DeserializeOwned>(name: &str, value: Option<&str>, allowed: &str) -> Outcome<Option<T>> {
     let Some(value) = value else { return Ok(None) };
     serde_json::from_value(Value::String(value.to_owned())).map(Some).map_err(|_| {
@@ -215,39 +192,4 @@ fn word<T: DeserializeOwned>(name: &str, value: Option<&str>, allowed: &str) -> 
 
 fn plain(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use hone_data::Origin;
-
-    use super::*;
-
-    #[test]
-    fn a_row_is_written_in_the_form_that_other_programs_know() {
-        let message = |role, content: &str| Message { role, content: content.into() };
-        let row = Row {
-            id: 1,
-            messages: vec![message(Role::User, "When?"), message(Role::Assistant, "At nine.")],
-            text: String::new(),
-            label: None,
-            origin: Origin::Mapped,
-            document: None,
-            passage: None,
-            line: None,
-            status: RowStatus::Approved,
-            split: None,
-            metadata: std::collections::BTreeMap::new(),
-        };
-        assert_eq!(
-            Line::of(&row, RowFormat::Openai).written(),
-            "{\"messages\":[{\"role\":\"user\",\"content\":\"When?\"},{\"role\":\"assistant\",\"content\":\"At nine.\"}]}\n"
-        );
-        assert_eq!(
-            Line::of(&row, RowFormat::Alpaca).written(),
-            "{\"instruction\":\"When?\",\"input\":\"\",\"output\":\"At nine.\"}\n"
-        );
-        let reading = Row { messages: vec![], text: "Ferries.".into(), ..row };
-        assert_eq!(Line::of(&reading, RowFormat::Openai).written(), "{\"text\":\"Ferries.\"}\n");
-    }
 }

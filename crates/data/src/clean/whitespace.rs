@@ -1,39 +1,11 @@
 use std::borrow::Cow;
 
-use crate::Row;
-use crate::clean::{Action, Rule, Verdict, row_text};
-use crate::text::is_invisible;
+use crate::text::{is_cjk_letter, is_invisible};
 
-/// Hits of the rule `whitespace`: rows that [`tidy`] would change.
-pub fn whitespace(rows: &[Row]) -> Vec<Verdict> {
-    rows.iter()
-        .filter_map(|row| {
-            let tidied = tidy(row)?;
-            Some(Verdict {
-                row: row.id,
-                rule: Rule::Whitespace,
-                action: Action::Change,
-                before: row_text(row),
-                after: row_text(&tidied),
-                related: None,
-            })
-        })
-        .collect()
-}
-
-/// The row with runs of spaces as one, no blanks at line ends, at most one blank line, plain spaces for no-break ones
-/// and no invisible characters. Indentation stays, and so does everything between lines of three backticks. `None`
-/// where there is nothing to do.
-pub fn tidy(row: &Row) -> Option<Row> {
-    let mut tidied = row.clone();
-    tidied.text = tidy_text(&row.text);
-    for message in &mut tidied.messages {
-        message.content = tidy_text(&message.content);
-    }
-    (tidied != *row).then_some(tidied)
-}
-
-fn tidy_text(text: &str) -> String {
+/// The text with runs of spaces as one, no blanks at line ends, at most one blank line, plain spaces for no-break ones
+/// and no invisible characters; Chinese written with a space between all its characters loses them. Indentation stays,
+/// and so does everything between lines of three backticks.
+pub(super) fn tidy_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut fenced, mut blank_lines) = (false, 0);
     for line in text.lines() {
@@ -66,13 +38,44 @@ fn tidy_line(line: &str) -> String {
         out.push(c);
     }
     out.truncate(out.trim_end().len());
+    without_spaced_characters(out)
+}
+
+/// `安 全 手 册` -> `安全手册`: four characters or more, each alone, as some readers of PDF write them. Words of several
+/// characters with a space between are left as they are.
+fn without_spaced_characters(line: String) -> String {
+    if !line.contains(' ') || !line.chars().any(is_cjk_letter) {
+        return line;
+    }
+    let words: Vec<&str> = line.split(' ').collect();
+    let single: Vec<bool> = words
+        .iter()
+        .map(|word| {
+            let mut chars = word.chars();
+            chars.next().is_some_and(is_cjk_letter) && chars.all(|c| crate::text::is_cjk(c) && !is_cjk_letter(c))
+        })
+        .collect();
+    let mut out = String::with_capacity(line.len());
+    let mut at = 0;
+    while at < words.len() {
+        let run = single[at..].iter().take_while(|single| **single).count();
+        if at > 0 {
+            out.push(' ');
+        }
+        if run >= 4 {
+            out += &words[at..at + run].concat();
+            at += run;
+        } else {
+            out += words[at];
+            at += 1;
+        }
+    }
     out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clean::tests::row;
 
     #[test]
     fn runs_no_break_spaces_and_line_ends_are_tidied() {
@@ -88,15 +91,15 @@ mod tests {
     }
 
     #[test]
-    fn a_tidy_row_is_no_hit_and_tidying_twice_changes_nothing_more() {
-        assert!(whitespace(&[row(1, "fine", "fine\n\nindeed")]).is_empty());
-        let once = tidy(&row(1, " a  b ", "c\n\n\n\nd")).unwrap();
-        assert_eq!(tidy(&once), None);
+    fn chinese_with_a_space_behind_every_character_loses_the_spaces() {
+        assert_eq!(tidy_text("安 全 手 册， 第 一 章 ABC"), "安全手册，第一章 ABC");
+        assert_eq!(tidy_text("张三 李四 王五 赵六"), "张三 李四 王五 赵六");
+        assert_eq!(tidy_text("是 否 | 男 女"), "是 否 | 男 女");
     }
 
     #[test]
-    fn a_hit_shows_before_and_after() {
-        let hits = whitespace(&[row(9, "a  b", "c")]);
-        assert_eq!((hits[0].row, hits[0].before.as_str(), hits[0].after.as_str()), (9, "a  b\n\nc", "a b\n\nc"));
+    fn tidying_twice_changes_nothing_more() {
+        let once = tidy_text("  a  b \n\n\n\nd 安 全 手 册 x");
+        assert_eq!(tidy_text(&once), once);
     }
 }

@@ -204,10 +204,18 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// What the database refuses.
     pub fn row(&mut self, row: &Row) -> Result<(), StudioError> {
-        self.put_row(row).map_err(|source| self.named("add a row", source))
+        self.put_row(row, false).map_err(|source| self.named("add a row", source))
     }
 
-    fn put_row(&mut self, row: &Row) -> rusqlite::Result<()> {
+    /// Stores the next row, whose part was drawn.
+    ///
+    /// # Errors
+    /// What the database refuses.
+    pub fn drawn_row(&mut self, row: &Row) -> Result<(), StudioError> {
+        self.put_row(row, true).map_err(|source| self.named("add a row", source))
+    }
+
+    fn put_row(&mut self, row: &Row, drawn: bool) -> rusqlite::Result<()> {
         if let Some(before) = &mut self.before
             && let Some(id) = take(&mut before.rows, &content(row)?)
         {
@@ -217,7 +225,7 @@ impl<'a> Intake<'a> {
             self.changes.rows_kept += 1;
             return Ok(());
         }
-        insert_row(self.db, &mut self.rows, row)?;
+        insert_parted(self.db, &mut self.rows, row, drawn)?;
         self.changes.rows_added += 1;
         Ok(())
     }
@@ -228,6 +236,7 @@ impl<'a> Intake<'a> {
         let before = self.before.take();
         if let Some(before) = &before {
             self.clear(before)?;
+            self.move_parts(before)?;
             self.move_drafting(before)?;
         }
         self.db.execute(
@@ -262,7 +271,7 @@ impl<'a> Intake<'a> {
     /// Takes out what the file does not give any more.
     fn clear(&mut self, before: &Before) -> rusqlite::Result<()> {
         for id in before.rows.values().flatten() {
-            self.db.prepare_cached("DELETE FROM rows WHERE id = ?1")?.execute([id])?;
+            self.remove_row(*id)?;
             self.changes.rows_removed += 1;
         }
         for (id, _) in before.passages.values().flatten() {
@@ -272,7 +281,7 @@ impl<'a> Intake<'a> {
         for made in &before.made {
             let passage = made.passage.and_then(|passage| before.moved.get(&passage));
             if made.passage.is_some() && passage.is_none() && !made.reviewed {
-                self.db.prepare_cached("DELETE FROM rows WHERE id = ?1")?.execute([made.id])?;
+                self.remove_row(made.id)?;
                 self.changes.rows_removed += 1;
                 continue;
             }
@@ -287,6 +296,27 @@ impl<'a> Intake<'a> {
                 self.changes.back_to_review += 1;
             }
         }
+        Ok(())
+    }
+
+    /// Takes a row out, with the rows that a rule made in its place.
+    fn remove_row(&self, id: i64) -> rusqlite::Result<()> {
+        self.db
+            .prepare_cached("DELETE FROM rows WHERE id IN (SELECT row FROM row_parts WHERE parent = ?1)")?
+            .execute([id])?;
+        self.db.prepare_cached("DELETE FROM rows WHERE id = ?1")?.execute([id])?;
+        Ok(())
+    }
+
+    /// Rows that a rule made in the place of others follow them; they went with those that are gone.
+    fn move_parts(&self, before: &Before) -> rusqlite::Result<()> {
+        self.db.execute(
+            "UPDATE rows SET document = parent.document, passage = parent.passage, line = parent.line,
+                metadata = parent.metadata
+             FROM row_parts JOIN rows AS parent ON parent.id = row_parts.parent
+             WHERE rows.id = row_parts.row AND rows.document = ?1",
+            [&before.hash],
+        )?;
         Ok(())
     }
 
@@ -327,7 +357,7 @@ impl Before {
         let (mapped, reading) = (word(&Origin::Mapped)?, word(&Origin::Reading)?);
         let mut statement = db.prepare(
             "SELECT id, content, passage, origin, status <> ?2 OR edited IS NOT NULL FROM rows
-             WHERE document = ?1 ORDER BY id DESC",
+             WHERE document = ?1 AND id NOT IN (SELECT row FROM row_parts) ORDER BY id DESC",
         )?;
         let mut rows = statement.query(params![hash, word(&RowStatus::Draft)?])?;
         while let Some(row) = rows.next()? {
@@ -389,10 +419,15 @@ pub(super) fn row_index(db: &Connection) -> rusqlite::Result<Indexer> {
 
 /// Stores a row, and what it says in the search index; answers its number.
 pub(super) fn insert_row(db: &Connection, index: &mut Indexer, row: &Row) -> rusqlite::Result<i64> {
+    insert_parted(db, index, row, false)
+}
+
+/// [`insert_row`], with the word whether the row's part was drawn.
+fn insert_parted(db: &Connection, index: &mut Indexer, row: &Row, drawn: bool) -> rusqlite::Result<i64> {
     let split = row.split.as_ref().map(word).transpose()?;
     db.prepare_cached(
-        "INSERT INTO rows (content, label, origin, document, passage, line, status, split, metadata)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO rows (content, label, origin, document, passage, line, status, split, metadata, drawn)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         content(row)?,
@@ -403,7 +438,8 @@ pub(super) fn insert_row(db: &Connection, index: &mut Indexer, row: &Row) -> rus
         row.line,
         word(&row.status)?,
         split,
-        metadata(&row.metadata)?
+        metadata(&row.metadata)?,
+        drawn
     ])?;
     let id = db.last_insert_rowid();
     index.add(

@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
-use hone_data::clean::{Action, Rule, changed};
+use hone_data::clean::{Action, CleanOptions, Rule, changed};
 use hone_data::draft::{DraftKind, Grounding};
 use hone_data::{Message, Origin, Row, RowStatus, Split};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::store::clean::applied_options;
 use crate::store::drafts::{DraftNote, notes};
 use crate::store::pages::{listed, searched};
 use crate::store::search::words;
@@ -124,13 +125,13 @@ struct Stored {
 }
 
 impl Stored {
-    /// The row as it would be trained on, without the rules in `ignored`.
-    fn effective(self, ignored: &[Rule]) -> Row {
+    /// The row as it would be trained on, without the rules in `ignored`; `options` are those of the applied rules.
+    fn effective(self, ignored: &[Rule], options: &CleanOptions) -> Row {
         let mut row = self.row;
         for rule in Rule::ALL.into_iter().filter(|rule| !ignored.contains(rule)) {
             for hit in self.hits.iter().filter(|hit| hit.rule == rule) {
                 match hit.action {
-                    Action::Change => row = changed(&row, rule).unwrap_or(row),
+                    Action::Change => row = changed(&row, rule, options).unwrap_or(row),
                     Action::Drop => row.status = RowStatus::Rejected,
                     Action::Flag => {}
                 }
@@ -159,7 +160,8 @@ impl Store {
                 found.push(statement.query_row([id], stored)?);
             }
             let hits = found.iter().flat_map(|found| found.hits.clone()).collect();
-            let rows: Vec<Row> = found.into_iter().map(|found| found.effective(&[])).collect();
+            let options = applied_options(db)?;
+            let rows: Vec<Row> = found.into_iter().map(|found| found.effective(&[], &options)).collect();
             let drafted: Vec<i64> = rows.iter().filter(|row| row.origin == Origin::Drafted).map(|row| row.id).collect();
             Ok(RowPage { rows, hits, drafts: notes(db, &drafted)?, total: page.total, complete: page.complete })
         })
@@ -174,9 +176,11 @@ impl Store {
             db.prepare(&format!("SELECT {COLUMNS} FROM rows r WHERE r.id = ?1"))?
                 .query_map([id], stored)?
                 .next()
+                .transpose()?
+                .map(|found| Ok(found.effective(&[], &applied_options(db)?)))
                 .transpose()
         })?;
-        found.map(|found| found.effective(&[])).ok_or(StudioError::NoSuchRow { id })
+        found.ok_or(StudioError::NoSuchRow { id })
     }
 
     /// The rows that may be trained on or examined: approved, not left out by a rule, as cleaned and edited.
@@ -193,7 +197,8 @@ impl Store {
         self.read("read the rows", |db| {
             let mut statement = db.prepare(&format!("SELECT {COLUMNS} FROM rows r ORDER BY r.id"))?;
             let found = statement.query_map([], stored)?;
-            found.map(|found| Ok(found?.effective(ignored))).collect()
+            let options = applied_options(db)?;
+            found.map(|found| Ok(found?.effective(ignored, &options))).collect()
         })
     }
 
@@ -204,8 +209,9 @@ impl Store {
     pub fn each_row(&self, mut hear: impl FnMut(Row)) -> Result<(), StudioError> {
         self.read("read the rows", |db| {
             let mut statement = db.prepare(&format!("SELECT {COLUMNS} FROM rows r ORDER BY r.id"))?;
+            let options = applied_options(db)?;
             for found in statement.query_map([], stored)? {
-                hear(found?.effective(&[]));
+                hear(found?.effective(&[], &options));
             }
             Ok(())
         })
@@ -217,10 +223,11 @@ impl Store {
             let mut statement = db.prepare(&format!(
                 "SELECT {COLUMNS} FROM rows r WHERE r.split IS NULL AND r.id BETWEEN ?1 AND ?2 ORDER BY r.id"
             ))?;
+            let options = applied_options(db)?;
             for tally in tallies(db, "split = ''", &[])? {
                 let (first, last) = tally.range();
                 for found in statement.query_map([first, last], stored)? {
-                    hear(found?.effective(&[]));
+                    hear(found?.effective(&[], &options));
                 }
             }
             Ok(())

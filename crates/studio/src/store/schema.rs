@@ -200,6 +200,41 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (area, sheaf, slice)
     ) STRICT, WITHOUT ROWID;
     ",
+    "
+    -- With which options a rule was applied, and what it saw beside its hits.
+    ALTER TABLE cleanings ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE cleanings ADD COLUMN details TEXT NOT NULL DEFAULT '{}';
+
+    -- Rows that a rule made in the place of another; they go when its verdict goes.
+    CREATE TABLE row_parts (
+        row INTEGER PRIMARY KEY REFERENCES rows (id) ON DELETE CASCADE,
+        rule TEXT NOT NULL,
+        parent INTEGER NOT NULL REFERENCES rows (id) ON DELETE CASCADE
+    ) STRICT;
+    CREATE INDEX row_parts_by_parent ON row_parts (parent, rule);
+    CREATE TRIGGER verdict_parts AFTER DELETE ON verdicts WHEN old.action = 'drop' BEGIN
+        DELETE FROM rows WHERE id IN (SELECT row FROM row_parts WHERE parent = old.row AND rule = old.rule);
+    END;
+
+    -- Hits that the user took back one by one: the rule passes over these rows.
+    CREATE TABLE kept_hits (
+        row INTEGER NOT NULL REFERENCES rows (id) ON DELETE CASCADE,
+        rule TEXT NOT NULL,
+        PRIMARY KEY (row, rule)
+    ) STRICT, WITHOUT ROWID;
+
+    -- How much a row surprises a base model; `text` is the hash of what was measured.
+    CREATE TABLE perplexities (
+        row INTEGER NOT NULL REFERENCES rows (id) ON DELETE CASCADE,
+        base TEXT NOT NULL,
+        text TEXT NOT NULL,
+        value REAL NOT NULL,
+        PRIMARY KEY (row, base)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Whether Hone drew the row's part, or the source or the user gave it.
+    ALTER TABLE rows ADD COLUMN drawn INTEGER NOT NULL DEFAULT 0;
+    ",
 ];
 
 impl Store {

@@ -1,7 +1,9 @@
-use hone_data::clean::{self, Bounds, Rule};
+use hone_data::clean::{self, CleanOptions, Findings, LongAction, Measures, Plan, Rule};
 use hone_data::split::SplitShares;
 use hone_data::{Document, Issue, IssueKind, Message, Origin, Passage, Role, Row, RowStatus, Split};
 use hone_job::{ErrorCode, Explain};
+
+use crate::store::perplexities::text_hash;
 
 use super::*;
 
@@ -69,11 +71,24 @@ fn filled() -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-fn clean_all(store: &mut Store) {
+fn found(store: &Store, rules: &[Rule], options: &CleanOptions) -> Findings {
     let words = |text: &str| text.split_whitespace().count();
-    let bounds = Bounds { min_tokens: 0, max_tokens: 100 };
-    let verdicts = clean::check(&store.rows_to_clean(&Rule::ALL).unwrap(), &Rule::ALL, bounds, &words);
-    store.apply_rules(&Rule::ALL, &verdicts).unwrap();
+    let of_row = |row: &Row| words(&clean::row_text(row));
+    let perplexities = std::collections::HashMap::new();
+    let measures = Measures { text: &words, row: &of_row, perplexities: &perplexities };
+    let rows = store.rows_to_clean(rules).unwrap();
+    let plan = Plan { rules, applied: rules };
+    clean::check(&rows, plan, options, &measures, &store.kept_hits().unwrap(), &mut |_| true).unwrap()
+}
+
+/// The rules of before: blanks, the same twice, too short, too long.
+const USUAL: [Rule; 4] = [Rule::Whitespace, Rule::Duplicates, Rule::TooShort, Rule::TooLong];
+
+fn clean_all(store: &mut Store) {
+    let mut options = CleanOptions::default();
+    options.too_short.min_tokens = 0;
+    let findings = found(store, &USUAL, &options);
+    store.apply_rules(&USUAL, &findings).unwrap();
 }
 
 fn search(store: &Store, text: &str) -> Vec<i64> {
@@ -322,4 +337,102 @@ fn two_connections_write_in_turn() {
     }
     other.join().unwrap();
     assert_eq!(store.row_counts().unwrap().rejected, 2);
+}
+
+#[test]
+fn a_rule_keeps_the_options_it_was_applied_with() {
+    let (_folder, mut store) = store();
+    store
+        .add(&imported("a", vec![conversation("a", "Area?", "It is ５ m² for a@b.example and c@d.example.")]))
+        .unwrap();
+    let mut options = CleanOptions::default();
+    options.set("width.nfkc=true").unwrap();
+    options.set("personal.own=@b.example").unwrap();
+    let rules = [Rule::Width, Rule::Personal];
+    let findings = found(&store, &rules, &options);
+    store.apply_rules(&rules, &findings).unwrap();
+    assert_eq!(store.row(1).unwrap().messages[1].content, "It is 5 m2 for a@b.example and [e-mail].");
+    let applied = store.applied_rules(5).unwrap();
+    assert!(applied[0].options.width.nfkc && applied[1].options.personal.own.len() == 1);
+    assert_eq!(applied[1].details.bars[0].rows, 1);
+    store.undo_rule(Rule::Width).unwrap();
+    assert_eq!(store.row(1).unwrap().messages[1].content, "It is ５ m² for a@b.example and [e-mail].");
+    store.undo_rule(Rule::Personal).unwrap();
+    assert_eq!(store.clean_options().unwrap(), CleanOptions::default());
+}
+
+#[test]
+fn the_parts_of_a_split_row_come_and_go_with_the_rule() {
+    let (_folder, mut store) = store();
+    let long = Row { messages: vec![], text: "One two. Three four. Five six.".into(), ..conversation("a", "", "") };
+    store.add(&imported("a", vec![long.clone(), conversation("a", "q", "a")])).unwrap();
+    let mut options = CleanOptions::default();
+    options.too_long.max_tokens = 4;
+    options.too_long.action = LongAction::Split;
+    let texts = |store: &Store| store.approved_rows().unwrap().iter().map(clean::row_text).collect::<Vec<_>>();
+    for _ in 0..2 {
+        let findings = found(&store, &[Rule::TooLong], &options);
+        store.apply_rules(&[Rule::TooLong], &findings).unwrap();
+        assert_eq!(texts(&store), ["q\n\na", "One two. Three four.", "Five six."]);
+        assert!(store.is_clean().unwrap());
+    }
+    assert_eq!(store.applied_rules(0).unwrap()[0].made, 2);
+    // The user puts the long row in after all: its parts go.
+    store.set_status(&[1], RowStatus::Approved).unwrap();
+    assert_eq!(texts(&store), ["One two. Three four. Five six.", "q\n\na"]);
+    let findings = found(&store, &[Rule::TooLong], &options);
+    store.apply_rules(&[Rule::TooLong], &findings).unwrap();
+    assert_eq!(texts(&store).len(), 3);
+    store.undo_rule(Rule::TooLong).unwrap();
+    assert_eq!(texts(&store), ["One two. Three four. Five six.", "q\n\na"]);
+    assert_eq!(store.row_counts().unwrap().total, 2);
+}
+
+#[test]
+fn a_single_hit_can_be_taken_back_for_good() {
+    let (_folder, mut store) = filled();
+    clean_all(&mut store);
+    store.keep_hit(Rule::Duplicates, 2, true).unwrap();
+    assert_eq!(store.row_counts().unwrap().rejected, 0);
+    clean_all(&mut store);
+    assert_eq!((store.row_counts().unwrap().rejected, store.applied_rules(0).unwrap()[1].kept), (0, 1));
+    store.keep_hit(Rule::Duplicates, 2, false).unwrap();
+    clean_all(&mut store);
+    assert_eq!(store.row_counts().unwrap().rejected, 1);
+    assert!(matches!(store.keep_hit(Rule::Duplicates, 99, true), Err(StudioError::NoSuchRow { id: 99 })));
+}
+
+#[test]
+fn what_was_measured_holds_for_the_words_and_the_model_it_was_measured_on() {
+    let (_folder, mut store) = filled();
+    let rows = store.rows_to_clean(&[]).unwrap();
+    let measured: Vec<_> = rows.iter().map(|row| (row.id, text_hash(row), row.id as f64)).collect();
+    store.add_perplexities("base", &measured).unwrap();
+    assert_eq!(store.perplexities("base", &rows).unwrap().len(), 3);
+    assert!(store.perplexities("other", &rows).unwrap().is_empty());
+    store.edit(3, &Row { label: None, ..conversation("a", "Other?", "Yes.") }).unwrap();
+    let rows = store.rows_to_clean(&[]).unwrap();
+    assert_eq!(store.perplexities("base", &rows).unwrap(), [(1, 1.0), (2, 2.0)].into());
+}
+
+#[test]
+fn parts_are_drawn_anew_but_those_that_were_given_stay() {
+    let (_folder, mut store) = store();
+    let mut rows: Vec<Row> = (0..60).map(|n| conversation("a", &format!("Question {n}?"), "Yes.")).collect();
+    rows[0].split = Some(Split::Exam);
+    store.add(&imported("a", rows)).unwrap();
+    let shares = SplitShares::default();
+    store.assign_splits(42, shares).unwrap();
+    // The user moves one by hand.
+    let moved = Row { split: Some(Split::Valid), ..store.row(2).unwrap() };
+    store.edit(2, &moved).unwrap();
+    let parts = |store: &Store| store.approved_rows().unwrap().iter().map(|row| row.split).collect::<Vec<_>>();
+    let before = parts(&store);
+    store.redraw_splits(7, shares).unwrap();
+    let after = parts(&store);
+    assert_ne!(before, after);
+    assert_eq!((after[0], after[1]), (Some(Split::Exam), Some(Split::Valid)));
+    store.redraw_splits(7, SplitShares { valid: 0.0, exam: 0.5 }).unwrap();
+    let counts = store.row_counts().unwrap();
+    assert_eq!((counts.train, counts.valid, counts.exam), (29, 1, 30));
 }

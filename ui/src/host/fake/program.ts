@@ -1,5 +1,6 @@
 // The in-memory program behind the pages: answers commands, plays jobs, lets a training run.
 import type { Drop } from "../index";
+import type { CleanOptions } from "../types/CleanOptions";
 import type { DraftNote } from "../types/DraftNote";
 import type { ExportEntry } from "../types/ExportEntry";
 import type { ExportOutcome } from "../types/ExportOutcome";
@@ -17,7 +18,9 @@ import type { AppError } from "../types/AppError";
 import type { Event } from "../types/Event";
 import type { RunState } from "../types/RunState";
 import type { RunView } from "../types/RunView";
+import type { Rule } from "../types/Rule";
 import { FakeDrafts } from "./drafts";
+import * as found from "./rules";
 import * as story from "./story";
 
 /** How far the story is told: `new` nothing yet, `empty` an empty project, then step by step to `all`. */
@@ -39,7 +42,8 @@ export class FakeProgram {
   #documents = [...story.documents];
   #mapping = story.mapping;
   #rows: Row[] = structuredClone(story.rows);
-  #rules: RuleHits[] = structuredClone(story.rules);
+  #rules: RuleHits[] = structuredClone(found.rules);
+  #split = { seed: 42, valid: 10, exam: 10 };
   #run: { state: RunState; alive: boolean } | null = null;
   #examined = false;
   #exports: ExportEntry[] = [];
@@ -63,7 +67,7 @@ export class FakeProgram {
       this.#rows = [];
     }
     if (reached("imported")) this.#rows.push(...this.#drafts.rows());
-    if (reached("cleaned")) this.#rules = this.#rules.map((rule) => ({ ...rule, applied: true }));
+    if (reached("cleaned")) this.#rules = this.#rules.map((rule) => ({ ...rule, applied: !["personal", "language", "balance", "perplexity"].includes(rule.rule) }));
     if (reached("running")) this.#run = { state: this.#state(reached("trained") ? 192 : 121), alive: scene === "running" };
     if (this.#run && scene === "stopped") this.#run.state.status = "cancelled";
     if (this.#run && reached("trained")) this.#run.state = { ...this.#run.state, status: "done", loss_after: 1.3 };
@@ -128,6 +132,12 @@ export class FakeProgram {
         this.#drafts.decide(this.#rows.filter((row) => (args.ids as number[]).includes(row.id)), args.status as RowStatus, true);
       },
       row_edit: () => void (this.#rows = this.#rows.map((row) => (row.id === args.id ? (args.row as Row) : row))),
+      row_read: () => this.#rows.find((row) => row.id === args.id),
+      rule_hits: () => [],
+      rule_keep: () => {
+        const row = args.row as number;
+        this.#rules = this.#rules.map((rule) => (rule.rule === (args.rule as Rule) ? this.#passing(rule, row, args.kept as boolean) : rule));
+      },
       verdicts: () => this.#rules.filter((rule) => rule.applied),
       job_cancel: () => void this.#cancelled.add(String(args.id)),
       runs: () => (this.#run ? [this.#run.state] : []),
@@ -167,7 +177,7 @@ export class FakeProgram {
       base: this.#base,
       language: "en",
       import: { status: step(rows.length > 0), documents: { documents: this.#documents.length, pages: 222, passages: rows.length > 0 ? 379 : 0, with_issues: this.#documents.filter((document) => document.issues.some((each) => each.kind !== "remark")).length }, rows: rows.length },
-      clean: { status: step(applied.length > 0), rules: applied.map((rule) => rule.rule), changed: applied.reduce((sum, rule) => sum + rule.changed, 0), left_out: counts.rejected, drafts: counts.drafts },
+      clean: { status: step(applied.length > 0), rules: applied.map((rule) => rule.rule), changed: applied.reduce((sum, rule) => sum + rule.changed, 0), left_out: counts.rejected, drafts: counts.drafts, split: this.#split },
       configure: { status: step(run !== null), rows: counts },
       train: { status: step(run?.state.status === "done", run?.alive), runs: run ? 1 : 0, run: run?.state ?? null, alive: run?.alive ?? false, resumable: run ? !run.alive && run.state.status !== "done" : false },
       evaluate: { status: step(this.#examined), run: this.#examined ? runId : null, report: this.#examined ? `${story.home}/runs/${runId}/report.html` : null },
@@ -234,7 +244,7 @@ export class FakeProgram {
     await this.#wait(1);
     if (failure) return heard({ event: "failed", ...failure });
     if (job.kind === "train" || job.kind === "resume") return this.#train(job, heard, stopped);
-    const stages = { draft: "draft", augment: "augment", import: "import", remap: "import", clean: "clean", undo: "clean", plan: "tokenise", eval: "answers", chat: "load", export: "write", row_view: "load", model_get: "download" };
+    const stages = { draft: "draft", augment: "augment", import: "import", remap: "import", clean: "clean", undo: "clean", plan: "tokenise", eval: "answers", chat: "load", export: "write", row_view: "load", seen: "tokenise", split: "split", rows_export: "write", model_get: "download" };
     heard({ event: "stage", name: stages[job.kind] });
     const scale = job.kind === "import" ? 500_000 : 1;
     for (let done = 0; done <= 8; done += 1) {
@@ -271,7 +281,8 @@ export class FakeProgram {
         return { kind: "synonyms", parents: 4, drafts: 4, unchanged: 0, failed: 0, reason: "" };
       case "clean": {
         const named = job.rules.length > 0 ? job.rules : this.#rules.map((rule) => rule.rule);
-        if (!job.preview) this.#rules = this.#rules.map((rule) => (named.includes(rule.rule) ? { ...rule, applied: true } : rule));
+        const measures = (rule: RuleHits): boolean => rule.rule === "perplexity" && job.rules.includes("perplexity");
+        this.#rules = this.#rules.map((rule) => (named.includes(rule.rule) ? { ...rule, ...(measures(rule) ? found.measured : {}), applied: rule.applied || !job.preview, options: withOptions(rule.options, job.set ?? {}) } : rule));
         return { preview: job.preview, rules: this.#rules.filter((rule) => named.includes(rule.rule)).map((rule) => ({ ...rule, applied: !job.preview })) };
       }
       case "undo":
@@ -298,9 +309,22 @@ export class FakeProgram {
           : [{ text: row?.text ?? "", kind: "learned" }];
         return { row, pieces, tokens: 83, trained_tokens: 51, cut_tokens: 0 };
       }
+      case "seen":
+        return { max_seq_len: 1024, rows: 290, other_kind: 32, tokens: 22_400, trained_tokens: 9_100, cut_tokens: 214, longest: 1_083, cut: [18, 97, 203], cut_rows: 3, nothing: [], nothing_rows: 0, refused: [], enough: "few_tokens" };
+      case "split":
+        this.#split = { seed: job.seed, valid: job.valid, exam: job.exam };
+        return this.project().configure.rows;
+      case "rows_export":
+        return { folder: job.folder, files: [`${job.folder}/train.jsonl`, `${job.folder}/README.md`], rows: this.#rows.length };
       default:
         return undefined;
     }
+  }
+
+  #passing(rule: RuleHits, row: number, kept: boolean): RuleHits {
+    const verdicts = kept ? rule.verdicts.filter((verdict) => verdict.row !== row) : (found.rules.find((each) => each.rule === rule.rule)?.verdicts ?? []);
+    const by = kept ? -1 : 1;
+    return { ...rule, verdicts, kept: rule.kept - by, changed: rule.changed + (rule.changed > 0 ? by : 0), dropped: rule.dropped + (rule.dropped > 0 ? by : 0) };
   }
 
   #proof(model: string): ExportOutcome["proof"] {
@@ -337,4 +361,15 @@ export class FakeProgram {
     }
     heard({ event: "done" });
   }
+}
+
+/** The options as the worker would have them after changes by name. */
+function withOptions(options: CleanOptions, set: Record<string, string>): CleanOptions {
+  const made = structuredClone(options) as unknown as Record<string, Record<string, unknown>>;
+  for (const [name, value] of Object.entries(set)) {
+    const [rule = "", option = ""] = name.split(".");
+    const of = made[rule];
+    if (of) of[option] = Array.isArray(of[option]) ? value.split(",").filter(Boolean) : typeof of[option] === "string" ? value : JSON.parse(value);
+  }
+  return made as unknown as CleanOptions;
 }

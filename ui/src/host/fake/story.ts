@@ -9,7 +9,6 @@ import type { MappedFile } from "../types/MappedFile";
 import type { Passage } from "../types/Passage";
 import type { Plan } from "../types/Plan";
 import type { Row } from "../types/Row";
-import type { RuleHits } from "../types/RuleHits";
 import type { Sample } from "../types/Sample";
 import type { StepMetrics } from "../types/StepMetrics";
 
@@ -112,13 +111,6 @@ export const mapping: MappedFile = {
   rows: 315,
   conversations: 0,
 };
-
-export const rules: RuleHits[] = [
-  { rule: "whitespace", applied: false, changed: 21, dropped: 0, flagged: 0, verdicts: [{ row: 18, rule: "whitespace", action: "change", before: "Do I need  a referral for the wound clinic?\n\nNo.   Bring your last dressing record if you have one. ", after: "Do I need a referral for the wound clinic?\n\nNo. Bring your last dressing record if you have one.", related: null }, { row: 40, rule: "whitespace", action: "change", before: "Can I eat before a blood test ?", after: "Can I eat before a blood test?", related: null }] },
-  { rule: "duplicates", applied: false, changed: 0, dropped: 6, flagged: 0, verdicts: [{ row: 77, rule: "duplicates", action: "drop", before: "Who can collect my test results?\n\nYou, or someone with your signed note and their ID.", after: "", related: 8 }] },
-  { rule: "too_short", applied: false, changed: 0, dropped: 2, flagged: 0, verdicts: [{ row: 201, rule: "too_short", action: "drop", before: "Fax?\n\nNo.", after: "", related: null }] },
-  { rule: "too_long", applied: false, changed: 0, dropped: 0, flagged: 0, verdicts: [] },
-];
 
 export const plan: Plan = {
   preset: "balanced", base, train_rows: 254, valid_rows: 32, truncated_rows: 5, left_out_rows: 0, longest_row: 1083,

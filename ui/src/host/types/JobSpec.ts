@@ -65,7 +65,11 @@ rules: Array<string>,
 /**
  * Only show the hits.
  */
-preview: boolean, } | { "kind": "undo", 
+preview: boolean, 
+/**
+ * Changed options: `rule.option` to value as text, several values parted by commas.
+ */
+set?: { [key in string]: string }, } | { "kind": "undo", 
 /**
  * The rule.
  */
@@ -121,7 +125,31 @@ ollama?: string, } | { "kind": "row_view",
 /**
  * Number of the row.
  */
-id: number, } | { "kind": "model_get", 
+id: number, } | { "kind": "seen", 
+/**
+ * The longest row that is trained on, tokens; without it, the one of the usual preset.
+ */
+longest?: number, } | { "kind": "split", 
+/**
+ * Draws which row goes where.
+ */
+seed: number, 
+/**
+ * Percent of the rows to measure on.
+ */
+valid: number, 
+/**
+ * Percent of the conversations to keep for the exam.
+ */
+exam: number, } | { "kind": "rows_export", 
+/**
+ * Full path of the folder.
+ */
+folder: string, 
+/**
+ * `openai`, `alpaca` or `csv`.
+ */
+format: string, } | { "kind": "model_get", 
 /**
  * Catalogue name.
  */

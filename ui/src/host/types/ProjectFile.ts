@@ -26,6 +26,14 @@ language: string,
  */
 split_seed: number, 
 /**
+ * Percent of the rows that are measured during training.
+ */
+valid_percent: number, 
+/**
+ * Percent of the conversations that are kept for the exam.
+ */
+exam_percent: number, 
+/**
  * How long passages are, in tokens of the base model.
  */
 passages: PassageLength, };

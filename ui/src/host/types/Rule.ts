@@ -3,4 +3,4 @@
 /**
  * A rule.
  */
-export type Rule = "whitespace" | "duplicates" | "too_short" | "too_long";
+export type Rule = "html" | "characters" | "width" | "hyphenation" | "whitespace" | "boilerplate" | "personal" | "duplicates" | "near_duplicates" | "too_short" | "language" | "balance" | "perplexity" | "too_long" | "contradictions" | "leaks";

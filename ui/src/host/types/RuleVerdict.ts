@@ -23,7 +23,8 @@ action: Action,
  */
 before: string, 
 /**
- * The text after a change; empty for a row that is left out; as before for one that is flagged.
+ * The text after a change, or of the rows that take its place; empty for a row that is only left out; as before
+ * for one that is flagged.
  */
 after: string, 
 /**

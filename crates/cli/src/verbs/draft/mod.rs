@@ -6,7 +6,6 @@ mod writers;
 
 use std::collections::HashMap;
 
-use hone_data::split::SplitShares;
 use hone_draft::{Made, Wish, by_rules, draft_passage};
 use hone_job::ErrorCode;
 use hone_studio::store::{DraftedStatus, DraftingFailure, DraftingState, PassageDrafted, PassageHit};
@@ -182,7 +181,7 @@ fn part(project: &Project, store: &mut Store, drafts: u64) -> Outcome<()> {
     if drafts > 0 && runs::list(project)?.is_empty() {
         store.part_anew()?;
     }
-    Ok(store.assign_splits(project.file().split_seed, SplitShares::default())?)
+    Ok(store.assign_splits(project.file().split_seed, project.shares())?)
 }
 
 /// Drafting that gave nothing is not done.

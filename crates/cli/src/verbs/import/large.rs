@@ -19,6 +19,9 @@ const WAITING: usize = 4;
 /// Rows that are shown with the mapping.
 const SHOWN: usize = 5;
 
+/// A row, and whether its part was drawn.
+type Parted = (Row, bool);
+
 /// Stores what is in the file.
 pub fn store(
     taking: &Taking,
@@ -36,6 +39,7 @@ pub fn store(
         mapper: Mapper::new(&mapping, &look.hash, &source.name),
         drawn: store.drawn()?,
         seed: taking.project.file().split_seed,
+        shares: taking.project.shares(),
         job: &taking.context.job,
         portions,
         done: taking.done,
@@ -87,15 +91,15 @@ fn unreadable(source: &Source, error: std::io::Error) -> FsError {
 }
 
 /// Stores the rows as they come; answers how many there were, and the first.
-fn take(receiver: Receiver<Vec<Row>>, intake: &mut Intake) -> Result<(u64, Vec<Row>), StudioError> {
+fn take(receiver: Receiver<Vec<Parted>>, intake: &mut Intake) -> Result<(u64, Vec<Row>), StudioError> {
     let mut count = 0;
     let mut first = Vec::new();
     for rows in receiver {
-        for row in &rows {
-            intake.row(row)?;
+        for (row, drawn) in &rows {
+            if *drawn { intake.drawn_row(row)? } else { intake.row(row)? }
         }
         count += rows.len() as u64;
-        first.extend(rows.into_iter().take(SHOWN - first.len().min(SHOWN)));
+        first.extend(rows.into_iter().map(|(row, _)| row).take(SHOWN - first.len().min(SHOWN)));
     }
     Ok((count, first))
 }
@@ -123,6 +127,7 @@ struct Reading<'a> {
     mapper: Mapper<'a>,
     drawn: Drawn,
     seed: u64,
+    shares: SplitShares,
     job: &'a Job,
     done: u64,
     total: u64,
@@ -130,7 +135,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn run(mut self, first: Vec<Record>, sender: &SyncSender<Vec<Row>>) -> Result<Read, Stopped> {
+    fn run(mut self, first: Vec<Record>, sender: &SyncSender<Vec<Parted>>) -> Result<Read, Stopped> {
         let mut records = first;
         while !records.is_empty() {
             self.job.check().map_err(|_| Stopped::Cancelled)?;
@@ -149,7 +154,7 @@ impl Reading<'_> {
         Ok(Read { columns, format, issues, ..self.read })
     }
 
-    fn rows(&mut self, records: &[Record]) -> Vec<Row> {
+    fn rows(&mut self, records: &[Record]) -> Vec<Parted> {
         for record in records {
             let turns = record.messages.iter().map(|message| &message.content);
             let characters: usize = record.values.iter().chain(turns).map(|text| text.chars().count()).sum();
@@ -158,10 +163,11 @@ impl Reading<'_> {
         }
         self.read.records += records.len() as u64;
         let mut rows = Vec::with_capacity(records.len());
-        let Self { mapper, drawn, portions, seed, .. } = self;
+        let Self { mapper, drawn, portions, seed, shares, .. } = self;
         mapper.take(portions.columns(), records, |mut row| {
-            row.split = Some(drawn.part(&row, *seed, SplitShares::default()));
-            rows.push(row);
+            let free = row.split.is_none();
+            row.split = Some(drawn.part(&row, *seed, *shares));
+            rows.push((row, free));
         });
         rows
     }

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use hone_data::import::ReadOptions;
 use hone_data::import::ocr::{self, Recogniser};
 use hone_data::passages::PassageLength;
-use hone_data::split::SplitShares;
 use hone_data::{Document, Issue, IssueKind, MappedFile, import};
 use hone_job::ErrorCode;
 use hone_studio::store::Changes;
@@ -130,7 +129,7 @@ fn take_all(
         }
         taking.done += source.bytes();
     }
-    store.assign_splits(project.file().split_seed, SplitShares::default())?;
+    store.assign_splits(project.file().split_seed, project.shares())?;
     context.job.progress(total, total, "bytes");
     if outcome.documents.is_empty() && outcome.unchanged == 0 {
         failed = failed.or_else(|| nothing(&outcome.issues));

@@ -1,0 +1,13 @@
+//! The rows as a dataset for other programs: lines of JSON, tables, and the card that says what it is.
+
+mod card;
+mod enough;
+mod lines;
+#[cfg(feature = "import")]
+mod table;
+
+pub use card::{CARD_MARK, Card, CardRule, CardSource, Length};
+pub use enough::Enough;
+pub use lines::{Form, Line};
+#[cfg(feature = "import")]
+pub use table::csv;
