@@ -24,6 +24,7 @@ class Lora:
     alpha: int
     target_modules: list = field(default_factory=lambda: ATTENTION + MLP)
     use_rslora: bool = False
+    use_dora: bool = False
 
 
 @dataclass
@@ -88,6 +89,10 @@ def adapter_tensors(case, shapes):
                 name = f"base_model.model.{path}.lora_{part}.weight"
                 values = uniform(f"{case.name}:{name}", shape[0] * shape[1]) * np.float32(scale)
                 tensors[name] = values.reshape(shape)
+            if case.lora.use_dora:
+                name = f"base_model.model.{path}.lora_magnitude_vector"
+                # Around the lengths of a random matrix's rows, and none of them zero.
+                tensors[name] = np.float32(1.5) + uniform(f"{case.name}:{name}", rows) * np.float32(2.0 ** -2)
     return tensors
 
 
@@ -99,5 +104,6 @@ def write_adapter(case, shapes, folder):
     (folder / "adapter_config.json").write_text(json.dumps({
         "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": None, "inference_mode": False,
         "r": case.lora.rank, "lora_alpha": case.lora.alpha, "lora_dropout": 0.0, "bias": "none", "fan_in_fan_out": False,
-        "target_modules": case.lora.target_modules, "use_rslora": case.lora.use_rslora, "init_lora_weights": True,
+        "target_modules": case.lora.target_modules, "use_rslora": case.lora.use_rslora, "use_dora": case.lora.use_dora,
+        "init_lora_weights": True,
     }, indent=2))

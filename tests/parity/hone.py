@@ -16,7 +16,7 @@ def call(binary, *arguments):
     return done.stdout
 
 
-def step(binary, model, adapter, case, folder):
+def step(binary, model, adapter, case, folder, flags=()):
     """`hone lab step` into `folder`, which then holds loss.json, grads.safetensors and adapter_model.safetensors."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def step(binary, model, adapter, case, folder):
     wanted = case.optimiser
     call(binary, "lab", "step", "--model", model, "--adapter", adapter, "--batch", batch, "--out", folder,
          "--learning-rate", wanted.learning_rate, "--betas", ",".join(map(str, wanted.betas)), "--eps", wanted.eps,
-         "--weight-decay", wanted.weight_decay)
+         "--weight-decay", wanted.weight_decay, *flags)
     return folder
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from peft import PeftModel
 from peft.utils import get_peft_model_state_dict
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 THREADS = 2
@@ -19,7 +19,8 @@ def load_base(folder, attention="eager"):
 
 
 def as_tensors(batch):
-    return {key: torch.tensor(rows) for key, rows in batch.items()}
+    """What the model takes; the weights of rows are the loss's business."""
+    return {key: torch.tensor(rows) for key, rows in batch.items() if key != "row_weights"}
 
 
 def attach(base, adapter, dtype=torch.float32):
@@ -41,8 +42,13 @@ def state(model):
 
 def gradients(model):
     """Every adapter gradient under the name its tensor has in PEFT's file."""
-    return {name.replace(".default.", "."): parameter.grad.detach().clone()
+    return {saved_name(name): parameter.grad.detach().clone()
             for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def saved_name(name):
+    """A parameter's name in PEFT's file; DoRA's magnitudes lose their leaf there."""
+    return name.replace(".lora_magnitude_vector.default.weight", ".lora_magnitude_vector").replace(".default.", ".")
 
 
 def precise_loss(logits, labels):
@@ -55,17 +61,17 @@ def precise_loss(logits, labels):
     return torch.nn.functional.cross_entropy(logits[:, :-1][trained].double(), labels[:, 1:][trained])
 
 
-def step(base, case, adapter, dtype=torch.float32, stock=False):
+def step(base, case, adapter, dtype=torch.float32, stock=False, loss=precise_loss):
     """Loss, trained tokens, gradients and the adapter after one AdamW step. `base` comes back without the adapter.
 
-    With `stock` the loss is the one that Transformers computes, else `precise_loss` of the same f32 logits.
+    With `stock` the loss is the one that Transformers computes, else `loss` of the same f32 logits.
     """
     model = attach(base, adapter, dtype)
     batch = as_tensors(case.batch)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     adamw = optimiser(trainable, case.optimiser)
     out = model(**batch, use_cache=False)
-    loss = out.loss if stock else precise_loss(out.logits, batch["labels"])
+    loss = out.loss if stock else loss(out.logits, batch["labels"])
     loss.backward()
     grads = gradients(model)
     adamw.step()
@@ -114,6 +120,13 @@ def save_with_peft(base, adapter, folder):
     model.save_pretrained(folder)
     model.unload()
     return Path(folder)
+
+
+def write_state(tensors, like, folder):
+    """An adapter folder of these tensors with the configuration of the folder `like`."""
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, Path(folder) / "adapter_model.safetensors",
+              metadata={"format": "pt"})
+    (Path(folder) / "adapter_config.json").write_text((Path(like) / "adapter_config.json").read_text())
 
 
 def read_step(folder):

@@ -1,10 +1,10 @@
-//! `cargo xtask bench`: Hone and PyTorch + PEFT in turn, in one go, on this machine.
+//! `cargo xtask bench`: Hone in turn with PyTorch + PEFT (a training step) and with llama.cpp (writing), on this machine.
 
 use std::process::Command;
 
-use crate::parity;
 use crate::run::{Outcome, built, cache, cargo, check, root, timed};
 use crate::starter::{self, Consent};
+use crate::{node, parity};
 
 /// Measures and writes the table into `docs/benchmarks.md`.
 pub fn run() -> Outcome {
@@ -15,6 +15,13 @@ pub fn run() -> Outcome {
         let mut command = Command::new(&python);
         command.arg(root().join("tests/parity/bench.py")).arg("--hone").arg(built("hone")).arg("--model").arg(&model);
         command.arg("--cache").arg(cache().join("parity"));
+        check(command.arg("--out").arg(root().join("docs/benchmarks.md")))
+    })?;
+    let foreign = timed("llama.cpp", node::foreign)?;
+    timed("writing", || {
+        let mut command = Command::new(&python);
+        command.env("HONE_FOREIGN_DIR", &foreign).arg(root().join("tests/foreign/writing.py"));
+        command.arg("--hone").arg(built("hone")).arg("--model").arg(&model);
         check(command.arg("--out").arg(root().join("docs/benchmarks.md")))
     })
 }

@@ -20,6 +20,11 @@ pub fn run(words: &[String]) -> Outcome {
         let mut command = Command::new(&python);
         command.arg(root().join("tests/parity/run.py")).arg("--hone").arg(built("hone")).arg("--model").arg(&model);
         check(command.arg("--cache").arg(cache().join("parity")).args(words))
+    })?;
+    timed("losses and DoRA", || {
+        let mut command = Command::new(&python);
+        command.arg(root().join("tests/parity/objectives.py")).arg("--hone").arg(built("hone"));
+        check(command.arg("--cache").arg(cache().join("parity")))
     })
 }
 

@@ -334,6 +334,21 @@ pub struct Chat {
     /// 0 always takes the likeliest token
     #[arg(long, default_value_t = 0.0)]
     pub temperature: f64,
+    /// Draw among this many likeliest tokens only
+    #[arg(long, value_name = "N")]
+    pub top_k: Option<usize>,
+    /// Draw among the likeliest tokens that together reach this probability only
+    #[arg(long, value_name = "P")]
+    pub top_p: Option<f64>,
+    /// Draw among tokens at least this share as likely as the likeliest only
+    #[arg(long, value_name = "P")]
+    pub min_p: Option<f64>,
+    /// Makes recent tokens less likely; 1 does not
+    #[arg(long, default_value_t = 1.0)]
+    pub repeat_penalty: f64,
+    /// How many tokens are recent
+    #[arg(long, default_value_t = 64)]
+    pub repeat_last: usize,
     /// Draws the answer where the temperature is above 0
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

@@ -120,8 +120,8 @@ fn losses(examinee: &Examinee<'_>, sequences: &[Encoded], job: &Job) -> Result<V
         job.check()?;
         job.progress(done as u64, sequences.len() as u64, "rows");
         let label = |at: usize| if at > 0 && sequence.trained[at] { i64::from(sequence.ids[at]) } else { -100 };
-        let batch =
-            Batch { ids: sequence.ids.clone(), labels: (0..sequence.ids.len()).map(label).collect(), starts: vec![0] };
+        let mut batch = Batch::default();
+        batch.push(&sequence.ids, &(0..sequence.ids.len()).map(label).collect::<Vec<i64>>());
         if batch.labels.iter().all(|label| *label == -100) {
             continue;
         }

@@ -40,7 +40,7 @@ pub(crate) fn plan<'a>(
     quantisation: Quantisation,
     format: &ChatFormat,
 ) -> Result<MergePlan<'a>> {
-    let mut changed: Vec<String> = adapter.map_or_else(Vec::new, touched);
+    let mut changed: Vec<String> = adapter.map_or_else(Vec::new, Adapter::touched);
     if let Some(tensor) = changed.iter().find(|name| base.tensor(name).is_none()) {
         return Err(ExportError::ForeignAdapter { tensor: tensor.clone(), path: base.path().to_owned() });
     }
@@ -57,14 +57,6 @@ pub(crate) fn plan<'a>(
     }
     let alignment = base.get("general.alignment").and_then(Value::as_u64).unwrap_or(32);
     Ok(MergePlan { keys: keys(base, quantisation, format), tensors, sources, alignment })
-}
-
-/// The tensors that an adapter changes, by their GGUF names.
-fn touched(adapter: &Adapter) -> Vec<String> {
-    let mut names: Vec<String> =
-        adapter.tensors().iter().map(|t| format!("blk.{}.{}.weight", t.layer, t.module.gguf_name())).collect();
-    names.dedup();
-    names
 }
 
 /// Every key of the base model in its order, byte for byte, but for what training decided.

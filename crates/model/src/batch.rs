@@ -8,7 +8,7 @@ use crate::error::{ModelError, Result};
 /// Sequences one after the other, without padding.
 ///
 /// They never see each other, and positions start again at 0 with each.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Token ids of all sequences.
     pub ids: Vec<u32>,
@@ -17,10 +17,12 @@ pub struct Batch {
     pub labels: Vec<i64>,
     /// Index in `ids` where each sequence starts; the first is 0, each is larger than the one before.
     pub starts: Vec<usize>,
+    /// What the tokens of each sequence count in the loss, one number per sequence, 0 or above; empty: all count 1.
+    pub weights: Vec<f32>,
 }
 
 impl Batch {
-    /// Adds one sequence; an empty one changes nothing.
+    /// Adds one sequence; an empty one changes nothing. Its weight, where there are any, is the caller's to add.
     pub fn push(&mut self, ids: &[u32], labels: &[i64]) {
         if !ids.is_empty() {
             self.starts.push(self.ids.len());
@@ -32,6 +34,20 @@ impl Batch {
     /// Tokens that are learned.
     pub fn trained_tokens(&self) -> usize {
         self.targets().count()
+    }
+
+    /// What the learned tokens count together: by this a step's loss is divided.
+    pub fn trained_weight(&self) -> f64 {
+        match self.target_weights() {
+            Some(weights) => weights.iter().map(|weight| f64::from(*weight)).sum(),
+            None => self.trained_tokens() as f64,
+        }
+    }
+
+    /// What each learned token counts, in the order of [`Batch::targets`]; `None` when all count 1.
+    pub(crate) fn target_weights(&self) -> Option<Vec<f32>> {
+        let of = |row: usize| self.weights[self.starts.partition_point(|start| *start <= row) - 1];
+        (!self.weights.is_empty()).then(|| self.targets().map(|(row, _)| of(row)).collect())
     }
 
     /// Row of the hidden state and the token it predicts, for every learned token.
@@ -60,6 +76,13 @@ impl Batch {
         if self.starts.first() != Some(&0) || !rising || !inside {
             return Err(ModelError::Batch { problem: "its sequence starts do not begin at 0 and rise inside it" });
         }
+        if !self.weights.is_empty() && self.weights.len() != self.starts.len() {
+            let (expected, found) = (self.starts.len(), self.weights.len());
+            return Err(ModelError::Length { what: "weights", expected, found });
+        }
+        if self.weights.iter().any(|weight| !weight.is_finite() || *weight < 0.0) {
+            return Err(ModelError::Batch { problem: "a sequence's weight is below 0 or not a number" });
+        }
         check_ids(&self.ids, config)?;
         for label in &self.labels {
             let known = u32::try_from(*label).is_ok_and(|id| (id as usize) < config.vocabulary_size);
@@ -85,19 +108,21 @@ pub(crate) fn positions(starts: &[usize], tokens: usize) -> Vec<usize> {
     starts.iter().zip(ends).flat_map(|(start, end)| 0..end - start).collect()
 }
 
-/// Negative log-likelihood summed over tokens; sums of batches add up.
+/// A loss summed over tokens; sums of batches add up.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LossSum {
-    /// Summed negative log-likelihood, nats.
+    /// Summed loss, nats, each token times what it counts.
     pub nats: f64,
     /// Learned tokens.
     pub tokens: usize,
+    /// What they count together; their number unless sequences have weights.
+    pub weight: f64,
 }
 
 impl LossSum {
-    /// Nats per learned token; 0 without any.
+    /// Nats per learned token, weighted; 0 without any.
     pub fn mean(&self) -> f64 {
-        if self.tokens == 0 { 0.0 } else { self.nats / self.tokens as f64 }
+        if self.weight > 0.0 { self.nats / self.weight } else { 0.0 }
     }
 }
 
@@ -105,5 +130,6 @@ impl AddAssign for LossSum {
     fn add_assign(&mut self, other: Self) {
         self.nats += other.nats;
         self.tokens += other.tokens;
+        self.weight += other.weight;
     }
 }

@@ -14,10 +14,10 @@ use rayon::prelude::*;
 
 use crate::config::DecoderConfig;
 use crate::error::Result;
-use crate::lora::{Adapter, TargetModule};
-use crate::ops::{self, AttentionShape, Linear, LinearSaved, LoraGroup, LoraPiece, RopeTable};
+use crate::full::{LayerView, Matrix};
+use crate::lora::{Adapter, RowNorms, TargetModule};
+use crate::ops::{self, AttentionShape, Linear, LinearSaved, LoraGroup, LoraPiece, Magnitude, RopeTable, Weight};
 use crate::pool::{Buffer, Pool};
-use crate::weights::{Frozen, LayerWeights, Rows};
 
 /// Token rows per parallel task.
 const ROWS: usize = 16;
@@ -27,10 +27,14 @@ pub(crate) struct Block<'p, 'a> {
     pub(crate) pool: &'p Pool,
     pub(crate) config: &'p DecoderConfig,
     pub(crate) index: usize,
-    pub(crate) weights: &'p LayerWeights,
+    pub(crate) weights: LayerView<'a>,
     pub(crate) adapter: Option<&'a Adapter>,
+    /// With `DoRA`: see [`RowNorms`].
+    pub(crate) norms: Option<&'a RowNorms>,
     /// `None` drops nothing.
     pub(crate) dropout_seed: Option<u64>,
+    /// A few rows that no backward pass follows: weights are multiplied as they are stored.
+    pub(crate) few: bool,
     pub(crate) rope: &'a RopeTable,
     /// First rows of the sequences.
     pub(crate) starts: &'a [usize],
@@ -95,10 +99,10 @@ impl<'p, 'a> Block<'p, 'a> {
 
     /// Queries, keys and values of `x`.
     pub(crate) fn project(&self, x: &[f32]) -> Result<Projected<'p>> {
-        let normed = self.norm(x, &self.weights.attention_norm);
-        let weight = self.weights.qkv.all(self.pool)?;
+        let normed = self.norm(x, self.weights.attention_norm);
+        let weight = self.weights.qkv.at_work(self.few, self.pool)?;
         let mut qkv = self.pool.take(self.positions.len() * self.config.qkv_size());
-        let lora = self.qkv(&weight).forward(self.pool, &normed, &mut qkv);
+        let lora = self.qkv(weight.weight()).forward(self.pool, &normed, &mut qkv);
         Ok(Projected { qkv, lora })
     }
 
@@ -143,6 +147,24 @@ impl<'p, 'a> Block<'p, 'a> {
         });
     }
 
+    /// Adds the gradients of the norms on queries and keys, where these are trained; `gradient` is that of the rotated stack.
+    fn head_norm_gradients(&self, projected: &Projected<'_>, gradient: &[f32], grads: &mut [f32]) {
+        let Some(places) = self.weights.places else { return };
+        let (width, size, eps) = (self.config.qkv_size(), self.config.head_size, self.config.norm_epsilon);
+        for head in 0..self.config.heads + self.config.kv_heads {
+            let norm = if head < self.config.heads { &places.query_norm } else { &places.key_norm };
+            let Some(range) = norm else { return };
+            let mut turned = self.pool.take(size);
+            let rows = gradient.chunks_exact(width).zip(projected.qkv.chunks_exact(width));
+            for ((gradient, x), position) in rows.zip(self.positions) {
+                let at = head * size..(head + 1) * size;
+                turned.copy_from_slice(&gradient[at.clone()]);
+                ops::rotate(&mut turned, self.rope.at(*position), true);
+                ops::rms_weight_row(&turned, &x[at], eps, &mut grads[range.clone()]);
+            }
+        }
+    }
+
     /// Whether a head of the stack knows its position: queries and keys do, values do not.
     fn is_rotated(&self, head: usize) -> bool {
         head < self.config.heads + self.config.kv_heads
@@ -151,9 +173,9 @@ impl<'p, 'a> Block<'p, 'a> {
     /// The norm of a head of the stack: queries, keys, and none for values.
     fn head_norm(&self, head: usize) -> Option<&[f32]> {
         if head < self.config.heads {
-            self.weights.query_norm.as_deref()
+            self.weights.query_norm
         } else if self.is_rotated(head) {
-            self.weights.key_norm.as_deref()
+            self.weights.key_norm
         } else {
             None
         }
@@ -169,32 +191,33 @@ impl<'p, 'a> Block<'p, 'a> {
         let tokens = x.len() / self.config.hidden_size;
 
         let mut output = pool.take(x.len());
-        let weight = self.weights.output.all(pool)?;
-        let output_lora = self.linear(&self.weights.output, &weight, OUTPUT).forward(pool, attended, &mut output);
+        let weight = self.weights.output.at_work(self.few, pool)?;
+        let output_lora =
+            self.linear(self.weights.output, weight.weight(), OUTPUT).forward(pool, attended, &mut output);
         drop(weight);
         let mut middle = pool.take(x.len());
         middle.copy_from_slice(x);
-        join(&output, self.weights.post_attention_norm.as_deref(), eps, &mut middle);
+        join(&output, self.weights.post_attention_norm, eps, &mut middle);
 
-        let normed = self.norm(&middle, &self.weights.feed_forward_norm);
+        let normed = self.norm(&middle, self.weights.feed_forward_norm);
         let mut gate_up = pool.take(tokens * 2 * width);
-        let weight = self.weights.gate_up.all(pool)?;
-        let gate_up_lora = self.gate_up(&weight).forward(pool, &normed, &mut gate_up);
+        let weight = self.weights.gate_up.at_work(self.few, pool)?;
+        let gate_up_lora = self.gate_up(weight.weight()).forward(pool, &normed, &mut gate_up);
         drop((weight, normed));
         let mut active = pool.take(tokens * width);
         ops::glu_forward(self.config.activation, &gate_up, width, &mut active);
         let mut down = pool.take(x.len());
-        let weight = self.weights.down.all(pool)?;
-        let down_lora = self.linear(&self.weights.down, &weight, DOWN).forward(pool, &active, &mut down);
+        let weight = self.weights.down.at_work(self.few, pool)?;
+        let down_lora = self.linear(self.weights.down, weight.weight(), DOWN).forward(pool, &active, &mut down);
         drop((weight, active));
         let mut y = pool.take(x.len());
         y.copy_from_slice(&middle);
-        join(&down, self.weights.post_feed_forward_norm.as_deref(), eps, &mut y);
+        join(&down, self.weights.post_feed_forward_norm, eps, &mut y);
         Ok((y, Finished { output, output_lora, middle, gate_up, gate_up_lora, down, down_lora }))
     }
 
     /// Turns `dy`, the gradient with respect to the layer's output, into the one with respect to its input, and adds the
-    /// adapters' gradients to `grads`. With `input_needed` false (the lowest layer) `dy` is left unspecified.
+    /// gradients of what is trained to `grads`. With `input_needed` false (the lowest layer under LoRA) `dy` is left unspecified.
     pub(crate) fn backward(
         &self,
         saved: Saved<'_>,
@@ -206,11 +229,16 @@ impl<'p, 'a> Block<'p, 'a> {
         let Saved { x, projected, attended, log_sums, finished } = saved;
         let Finished { output, output_lora, middle, mut gate_up, gate_up_lora, down, down_lora } = finished;
         let tokens = self.positions.len();
+        let hidden = self.config.hidden_size;
+        let places = self.weights.places;
         let mut branch = pool.take(dy.len());
 
         // Feed-forward branch.
         branch.copy_from_slice(dy);
-        if let Some(norm) = &self.weights.post_feed_forward_norm {
+        if let Some(range) = places.and_then(|places| places.post_feed_forward_norm.clone()) {
+            ops::rms_weight_gradient(&branch, &down, eps, &mut grads[range]);
+        }
+        if let Some(norm) = self.weights.post_feed_forward_norm {
             ops::rms_backward(&mut branch, &down, norm, eps);
         }
         drop(down);
@@ -218,43 +246,66 @@ impl<'p, 'a> Block<'p, 'a> {
         ops::glu_forward(self.config.activation, &gate_up, width, &mut active);
         let mut d_active = pool.take(tokens * width);
         let weight = self.weights.down.all(pool)?;
-        let linear = self.linear(&self.weights.down, &weight, DOWN);
+        let linear = self.linear(self.weights.down, Weight::Expanded(&weight), DOWN);
         linear.backward(pool, &active, &down_lora, &branch, grads, Some(&mut d_active));
+        if let Some(places) = places {
+            ops::weight_gradient(&branch, &active, hidden, width, &mut grads[places.down.clone()]);
+        }
         drop((weight, active, down_lora));
         ops::glu_backward(self.config.activation, &d_active, width, &mut gate_up);
         drop(d_active);
-        let normed = self.norm(&middle, &self.weights.feed_forward_norm);
+        let normed = self.norm(&middle, self.weights.feed_forward_norm);
         let weight = self.weights.gate_up.all(pool)?;
-        let linear = self.gate_up(&weight);
+        let linear = self.gate_up(Weight::Expanded(&weight));
         linear.backward(pool, &normed, &gate_up_lora, &gate_up, grads, Some(&mut branch));
+        if let Some(places) = places {
+            ops::weight_gradient(&gate_up, &normed, 2 * width, hidden, &mut grads[places.gate_up.clone()]);
+            ops::rms_weight_gradient(&branch, &middle, eps, &mut grads[places.feed_forward_norm.clone()]);
+        }
         drop((weight, normed, gate_up, gate_up_lora));
-        ops::rms_backward_add(&mut branch, &middle, &self.weights.feed_forward_norm, eps, dy);
+        ops::rms_backward_add(&mut branch, &middle, self.weights.feed_forward_norm, eps, dy);
         drop(middle);
 
         // Attention branch.
         branch.copy_from_slice(dy);
-        if let Some(norm) = &self.weights.post_attention_norm {
+        if let Some(range) = places.and_then(|places| places.post_attention_norm.clone()) {
+            ops::rms_weight_gradient(&branch, &output, eps, &mut grads[range]);
+        }
+        if let Some(norm) = self.weights.post_attention_norm {
             ops::rms_backward(&mut branch, &output, norm, eps);
         }
         drop(output);
         let mut d_attended = pool.take(attended.len());
         let weight = self.weights.output.all(pool)?;
-        let linear = self.linear(&self.weights.output, &weight, OUTPUT);
+        let linear = self.linear(self.weights.output, Weight::Expanded(&weight), OUTPUT);
         linear.backward(pool, &attended, &output_lora, &branch, grads, Some(&mut d_attended));
+        if let Some(places) = places {
+            let width = self.config.query_size();
+            ops::weight_gradient(&branch, &attended, hidden, width, &mut grads[places.output.clone()]);
+        }
         drop((weight, output_lora));
         let rotated = self.rotated(&projected);
         let mut d_qkv = pool.take(rotated.len());
         let forward = (&*attended, &*log_sums);
         ops::attention_backward(pool, &self.attention(), &rotated, self.starts, forward, &d_attended, &mut d_qkv);
         drop((rotated, d_attended, attended, log_sums));
+        self.head_norm_gradients(&projected, &d_qkv, grads);
         self.rotated_backward(&projected, &mut d_qkv);
-        let normed = self.norm(&x, &self.weights.attention_norm);
+        let normed = self.norm(&x, self.weights.attention_norm);
         let weight = self.weights.qkv.all(pool)?;
-        let linear = self.qkv(&weight);
+        let linear = self.qkv(Weight::Expanded(&weight));
         let d_normed = input_needed.then_some(&mut *branch);
         linear.backward(pool, &normed, &projected.lora, &d_qkv, grads, d_normed);
+        if let Some(places) = places {
+            let width = self.config.qkv_size();
+            ops::weight_gradient(&d_qkv, &normed, width, hidden, &mut grads[places.qkv.clone()]);
+            if let Some(range) = places.qkv_bias.clone() {
+                d_qkv.chunks_exact(width).for_each(|row| ops::add(&mut grads[range.clone()], row));
+            }
+            ops::rms_weight_gradient(&branch, &x, eps, &mut grads[places.attention_norm.clone()]);
+        }
         if input_needed {
-            ops::rms_backward_add(&mut branch, &x, &self.weights.attention_norm, eps, dy);
+            ops::rms_backward_add(&mut branch, &x, self.weights.attention_norm, eps, dy);
         }
         Ok(())
     }
@@ -265,28 +316,28 @@ impl<'p, 'a> Block<'p, 'a> {
         y
     }
 
-    fn qkv<'w>(&self, weight: &'w Rows<'_>) -> Linear<'w>
+    fn qkv<'w>(&self, weight: Weight<'w>) -> Linear<'w>
     where
         'a: 'w,
         'p: 'w,
     {
-        let stack = self.linear(&self.weights.qkv, weight, TargetModule::qkv(self.config));
-        Linear { bias: self.weights.qkv_bias.as_deref(), ..stack }
+        let stack = self.linear(self.weights.qkv, weight, TargetModule::qkv(self.config));
+        Linear { bias: self.weights.qkv_bias, ..stack }
     }
 
-    fn gate_up<'w>(&self, weight: &'w Rows<'_>) -> Linear<'w>
+    fn gate_up<'w>(&self, weight: Weight<'w>) -> Linear<'w>
     where
         'a: 'w,
     {
-        self.linear(&self.weights.gate_up, weight, TargetModule::gate_up(self.config))
+        self.linear(self.weights.gate_up, weight, TargetModule::gate_up(self.config))
     }
 
     /// A stack of projections with the adapters that lie on them.
-    fn linear<'w>(&self, frozen: &Frozen, weight: &'w Rows<'_>, modules: &[TargetModule]) -> Linear<'w>
+    fn linear<'w>(&self, matrix: Matrix<'_>, weight: Weight<'w>, modules: &[TargetModule]) -> Linear<'w>
     where
         'a: 'w,
     {
-        Linear { weight, out: frozen.row_count(), input: frozen.columns(), bias: None, lora: self.lora(modules) }
+        Linear { weight, out: matrix.row_count(), input: matrix.columns(), bias: None, lora: self.lora(modules) }
     }
 
     fn lora(&self, modules: &[TargetModule]) -> Option<LoraGroup<'a>> {
@@ -300,7 +351,10 @@ impl<'p, 'a> Block<'p, 'a> {
                     // One unrelated sequence of masks per projection.
                     ops::mix(seed ^ ops::mix((self.index * TargetModule::ALL.len() + module as usize) as u64 + 1))
                 });
-                pieces.push(LoraPiece { column, out, a: slot.a.clone(), b: slot.b.clone(), dropout_seed });
+                let magnitude = self
+                    .norms
+                    .map(|norms| Magnitude { range: slot.magnitude.clone(), norms: norms.of(self.index, module) });
+                pieces.push(LoraPiece { column, out, a: slot.a.clone(), b: slot.b.clone(), dropout_seed, magnitude });
             }
             column += out;
         }

@@ -1,5 +1,7 @@
 //! The decoder: embedding, layers, LM head; loss and gradients of a batch.
 
+use std::ops::Range;
+
 use hone_job::Job;
 
 use crate::arch;
@@ -7,11 +9,13 @@ use crate::batch::{Batch, LossSum, check_ids, positions};
 use crate::block::Block;
 use crate::config::DecoderConfig;
 use crate::error::{ModelError, Result};
-use crate::lora::Adapter;
-use crate::ops::{self, Head, HeadGradient, RopeTable};
+use crate::full::{FullLayout, LayerView};
+use crate::lora::{Adapter, LoraConfig, LoraPart, RowNorms};
+use crate::objective::Objective;
+use crate::ops::{self, Head, HeadGradient, RopeTable, Targets};
 use crate::pool::{Buffer, Pool};
 use crate::source::ModelFile;
-use crate::weights::{WeightStorage, Weights};
+use crate::weights::{Frozen, Rows, WeightStorage, Weights};
 
 /// A frozen base model, ready to compute.
 #[derive(Debug)]
@@ -21,20 +25,30 @@ pub struct Decoder {
     pool: Pool,
 }
 
+/// Rows for which reading a stored matrix as it is costs less than expanding it.
+pub(crate) const FEW: usize = 4;
+
 /// How a training step is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StepOptions {
     /// Keep only each layer's input and compute the layer again in the backward pass: a fraction of the memory, about a
     /// quarter more time, the same bits.
     pub checkpointing: bool,
-    /// Seed of this step's dropout masks; `None` drops nothing.
+    /// Seed of this step's dropout masks and noise; `None` has neither.
     pub dropout_seed: Option<u64>,
+    /// Strength of `NEFTune`'s noise on the embedded tokens, 5 to 15 in its paper; 0 adds none.
+    pub neftune_alpha: f32,
+    /// What a trained token costs.
+    pub objective: Objective,
 }
 
 /// What every layer of one pass shares.
 pub(crate) struct Pass<'a> {
     pub(crate) adapter: Option<&'a Adapter>,
+    pub(crate) norms: Option<&'a RowNorms>,
     pub(crate) dropout_seed: Option<u64>,
+    /// See [`Block::few`].
+    pub(crate) few: bool,
     pub(crate) starts: &'a [usize],
     pub(crate) positions: &'a [usize],
     pub(crate) ropes: &'a Ropes,
@@ -75,18 +89,51 @@ impl Decoder {
         &self.config
     }
 
+    /// An adapter with which the tuned model equals the base model: see [`Adapter::new`]; the magnitudes of `DoRA` are the
+    /// lengths of the frozen weights' rows.
+    ///
+    /// # Errors
+    /// [`ModelError::Lora`] when the settings make no sense.
+    pub fn fresh_adapter(&self, lora: &LoraConfig, seed: u64) -> Result<Adapter> {
+        let mut adapter = Adapter::new(&self.config, lora, seed)?;
+        if let Some(norms) = self.row_norms(Some(&adapter))? {
+            let tensors = adapter.tensors().to_vec();
+            for tensor in tensors.into_iter().filter(|tensor| tensor.part == LoraPart::Magnitude) {
+                adapter.params_mut()[tensor.range].copy_from_slice(norms.of(tensor.layer, tensor.module));
+            }
+        }
+        Ok(adapter)
+    }
+
+    /// The whole model as something to train: see [`Adapter::is_full`].
+    ///
+    /// # Errors
+    /// When a frozen matrix cannot be expanded.
+    pub fn trainable_copy(&self) -> Result<Adapter> {
+        let bias = self.weights.layers.iter().any(|layer| layer.qkv_bias.is_some());
+        let layout = FullLayout::new(&self.config, bias);
+        let params = layout.filled(&self.weights, &self.pool)?;
+        Ok(Adapter::full(layout, params))
+    }
+
+    /// What `DoRA` divides by, for one state of an adapter that uses it.
+    pub(crate) fn row_norms(&self, adapter: Option<&Adapter>) -> Result<Option<RowNorms>> {
+        let Some(adapter) = adapter else { return Ok(None) };
+        RowNorms::of_adapter(adapter, &self.config, &self.weights, &self.pool)
+    }
+
     /// Bytes that the frozen matrices take.
     pub fn weight_bytes(&self) -> usize {
         self.weights.memory()
     }
 
-    /// Summed loss of a batch, without gradients and without dropout.
+    /// Summed cross-entropy of a batch, without gradients, dropout and weights.
     ///
     /// # Errors
     /// As [`Decoder::token_losses`].
     pub fn loss(&self, adapter: Option<&Adapter>, batch: &Batch) -> Result<LossSum> {
         let nats = self.token_losses(adapter, batch)?;
-        Ok(LossSum { nats: nats.iter().sum(), tokens: nats.len() })
+        Ok(LossSum { nats: nats.iter().sum(), tokens: nats.len(), weight: nats.len() as f64 })
     }
 
     /// Negative log-likelihood of every learned token in order, nats, without dropout.
@@ -98,18 +145,19 @@ impl Decoder {
         self.check(adapter, batch)?;
         let targets: Vec<(usize, u32)> = batch.targets().collect();
         let hidden = self.last_hidden(adapter, &batch.ids, &batch.starts)?;
-        let (_, normed, targets) = self.head_input(&hidden, &targets);
-        let mut nats = vec![0.0; targets.len()];
-        self.head(&normed, &targets, &mut nats, None)?;
+        let (_, normed, ids) = self.head_input(adapter, &hidden, &targets);
+        let mut nats = vec![0.0; ids.len()];
+        let targets = Targets { ids: &ids, weights: None, objective: Objective::default() };
+        self.head(adapter, &normed, targets, &mut nats, None)?;
         Ok(nats)
     }
 
     /// Summed loss of a batch; adds the gradient of `scale ·` loss with respect to every number of the adapter to `grads`,
-    /// which is laid out as [`Adapter::params`]. With `scale = 1 / learned tokens of the whole step` micro-batches add up to
-    /// the gradient of the mean loss.
+    /// which is laid out as [`Adapter::params`]. With `scale = 1 / Batch::trained_weight` of the whole step micro-batches add
+    /// up to the gradient of the mean loss.
     ///
     /// # Errors
-    /// As [`Decoder::token_losses`]; [`ModelError::Length`] when `grads` has another length than the adapter.
+    /// As [`Decoder::token_losses`]; [`ModelError::Objective`]; [`ModelError::Length`] when `grads` has another length than the adapter.
     pub fn loss_and_gradients(
         &self,
         adapter: &Adapter,
@@ -119,6 +167,7 @@ impl Decoder {
         grads: &mut [f32],
     ) -> Result<LossSum> {
         self.check(Some(adapter), batch)?;
+        options.objective.check()?;
         if grads.len() != adapter.params().len() {
             return Err(ModelError::Length { what: "gradients", expected: adapter.params().len(), found: grads.len() });
         }
@@ -130,9 +179,21 @@ impl Decoder {
         let positions = batch.positions();
         let ropes = self.ropes(&positions);
         let (starts, adapter) = (batch.starts.as_slice(), Some(adapter));
-        let pass = Pass { adapter, dropout_seed, starts, positions: &positions, ropes: &ropes };
+        let norms = self.row_norms(adapter)?;
+        let pass = Pass {
+            adapter,
+            norms: norms.as_ref(),
+            dropout_seed,
+            few: false,
+            starts,
+            positions: &positions,
+            ropes: &ropes,
+        };
 
-        let mut x = self.embed(&batch.ids)?;
+        let mut x = self.embed(adapter, &batch.ids)?;
+        if let Some(seed) = options.dropout_seed.filter(|_| options.neftune_alpha > 0.0) {
+            ops::add_noise(&mut x, self.config.hidden_size, starts, options.neftune_alpha, seed);
+        }
         let mut inputs = Vec::new();
         let mut saved = Vec::new();
         for layer in 0..self.config.layers.len() {
@@ -148,12 +209,17 @@ impl Decoder {
             }
         }
 
-        let (rows, normed, targets) = self.head_input(&x, &targets);
-        let mut nats = vec![0.0; targets.len()];
+        let (rows, normed, ids) = self.head_input(adapter, &x, &targets);
+        let mut nats = vec![0.0; ids.len()];
         let mut d_normed = self.pool.take(normed.len());
-        self.head(&normed, &targets, &mut nats, Some(HeadGradient { scale, d_hidden: &mut d_normed }))?;
+        let weights = batch.target_weights();
+        let targets = Targets { ids: &ids, weights: weights.as_deref(), objective: options.objective };
+        let trained = full(adapter).map(|(layout, _)| layout);
+        let d_weight = trained.map(|layout| &mut grads[layout.head().clone()]);
+        let gradient = HeadGradient { scale, d_hidden: &mut d_normed, d_weight };
+        self.head(adapter, &normed, targets, &mut nats, Some(gradient))?;
         drop(normed);
-        let mut dx = self.head_input_backward(&x, &rows, &d_normed);
+        let mut dx = self.head_input_backward(adapter, &x, &rows, &d_normed, grads);
         drop((x, d_normed));
 
         for layer in (0..self.config.layers.len()).rev() {
@@ -165,9 +231,17 @@ impl Decoder {
                     None => break,
                 },
             };
-            block.backward(of_layer, &mut dx, grads, layer > 0)?;
+            block.backward(of_layer, &mut dx, grads, layer > 0 || trained.is_some())?;
         }
-        Ok(LossSum { nats: nats.iter().sum(), tokens: nats.len() })
+        if let Some(layout) = trained {
+            let width = self.config.hidden_size;
+            ops::scale(&mut dx, self.config.embedding_scale);
+            let embedding = &mut grads[layout.embedding.clone()];
+            for (id, dx) in batch.ids.iter().zip(dx.chunks_exact(width)) {
+                ops::add(&mut embedding[*id as usize * width..][..width], dx);
+            }
+        }
+        Ok(LossSum { nats: nats.iter().sum(), tokens: nats.len(), weight: batch.trained_weight() })
     }
 
     /// The logits of every position of one sequence, `[tokens, vocabulary]` row after row.
@@ -181,18 +255,23 @@ impl Decoder {
         }
         let hidden = self.last_hidden(adapter, ids, &[0])?;
         let mut logits = vec![0.0; ids.len() * self.config.vocabulary_size];
-        self.logits_of(&hidden, &mut logits)?;
+        self.logits_of(adapter, &hidden, &mut logits)?;
         Ok(logits)
     }
 
     /// Logits `[rows, vocabulary]` of `hidden` `[rows, hidden]`, which comes out of the last layer.
-    pub(crate) fn logits_of(&self, hidden: &[f32], logits: &mut [f32]) -> Result<()> {
+    pub(crate) fn logits_of(&self, adapter: Option<&Adapter>, hidden: &[f32], logits: &mut [f32]) -> Result<()> {
         let (width, vocabulary) = (self.config.hidden_size, self.config.vocabulary_size);
         let rows = hidden.len() / width;
         let mut normed = self.pool.take(hidden.len());
-        ops::rms_forward(hidden, &self.weights.final_norm, self.config.norm_epsilon, &mut normed);
-        for tile in ops::tiles(vocabulary) {
-            let weight = self.weights.head().rows(tile.clone(), &self.pool)?;
+        ops::rms_forward(hidden, self.final_norm(adapter), self.config.norm_epsilon, &mut normed);
+        let frozen = Some(self.weights.head()).filter(|_| rows <= FEW && full(adapter).is_none());
+        let stored = frozen.and_then(Frozen::stored);
+        for part in stored.iter().flatten() {
+            ops::stored_product(*part, width, &normed, logits, vocabulary, 0);
+        }
+        for tile in ops::tiles(vocabulary).filter(|_| stored.is_none()) {
+            let weight = self.head_rows(adapter, tile.clone())?;
             let y = ops::MatMut::strided(&mut logits[tile.start..], rows, tile.len(), vocabulary);
             let weight = ops::Mat::new(&weight, tile.len(), width);
             ops::sgemm(y, 0.0, ops::Mat::new(&normed, rows, width), weight.t(), 1.0);
@@ -204,17 +283,47 @@ impl Decoder {
     }
 
     /// One layer for one pass.
-    pub(crate) fn block<'a>(&self, index: usize, pass: &Pass<'a>) -> Block<'_, 'a> {
+    pub(crate) fn block<'p: 'a, 'a>(&'p self, index: usize, pass: &Pass<'a>) -> Block<'p, 'a> {
+        let layer = &self.weights.layers[index];
+        let weights = match full(pass.adapter) {
+            Some((layout, params)) => LayerView::trained(layout, params, index, layer),
+            None => LayerView::frozen(layer),
+        };
         Block {
             pool: &self.pool,
             config: &self.config,
             index,
-            weights: &self.weights.layers[index],
+            weights,
             adapter: pass.adapter,
+            norms: pass.norms,
             dropout_seed: pass.dropout_seed,
+            few: pass.few,
             rope: &pass.ropes.0[self.config.layers[index].rope],
             starts: pass.starts,
             positions: pass.positions,
+        }
+    }
+
+    /// Rows of the embedding, frozen or trained.
+    fn embedding<'a>(&'a self, adapter: Option<&'a Adapter>, rows: Range<usize>) -> Result<Rows<'a>> {
+        match full(adapter) {
+            Some((layout, params)) => Ok(lent(params, &layout.embedding, self.config.hidden_size, rows)),
+            None => self.weights.embedding.rows(rows, &self.pool),
+        }
+    }
+
+    /// Rows of the LM head, frozen or trained.
+    fn head_rows<'a>(&'a self, adapter: Option<&'a Adapter>, rows: Range<usize>) -> Result<Rows<'a>> {
+        match full(adapter) {
+            Some((layout, params)) => Ok(lent(params, layout.head(), self.config.hidden_size, rows)),
+            None => self.weights.head().rows(rows, &self.pool),
+        }
+    }
+
+    fn final_norm<'a>(&'a self, adapter: Option<&'a Adapter>) -> &'a [f32] {
+        match full(adapter) {
+            Some((layout, params)) => &params[layout.final_norm.clone()],
+            None => &self.weights.final_norm,
         }
     }
 
@@ -224,12 +333,12 @@ impl Decoder {
     }
 
     /// The scaled embedding of tokens, `[tokens, hidden]`.
-    pub(crate) fn embed(&self, ids: &[u32]) -> Result<Buffer<'_>> {
+    pub(crate) fn embed(&self, adapter: Option<&Adapter>, ids: &[u32]) -> Result<Buffer<'_>> {
         let width = self.config.hidden_size;
         let mut x = self.pool.take(ids.len() * width);
         for (row, id) in x.chunks_exact_mut(width).zip(ids) {
             let id = *id as usize;
-            row.copy_from_slice(&self.weights.embedding.rows(id..id + 1, &self.pool)?);
+            row.copy_from_slice(&self.embedding(adapter, id..id + 1)?);
             ops::scale(row, self.config.embedding_scale);
         }
         Ok(x)
@@ -242,8 +351,17 @@ impl Decoder {
         }
         let positions = positions(starts, ids.len());
         let ropes = self.ropes(&positions);
-        let mut x = self.embed(ids)?;
-        let pass = Pass { adapter, dropout_seed: None, starts, positions: &positions, ropes: &ropes };
+        let mut x = self.embed(adapter, ids)?;
+        let norms = self.row_norms(adapter)?;
+        let pass = Pass {
+            adapter,
+            norms: norms.as_ref(),
+            dropout_seed: None,
+            few: false,
+            starts,
+            positions: &positions,
+            ropes: &ropes,
+        };
         for layer in 0..self.config.layers.len() {
             x = self.block(layer, &pass).forward(x)?.0;
         }
@@ -255,39 +373,56 @@ impl Decoder {
     }
 
     /// The rows that predict something, their norm, and what they predict.
-    fn head_input(&self, x: &[f32], targets: &[(usize, u32)]) -> (Vec<usize>, Buffer<'_>, Vec<u32>) {
+    fn head_input(
+        &self,
+        adapter: Option<&Adapter>,
+        x: &[f32],
+        targets: &[(usize, u32)],
+    ) -> (Vec<usize>, Buffer<'_>, Vec<u32>) {
         let width = self.config.hidden_size;
         let (rows, targets): (Vec<usize>, Vec<u32>) = targets.iter().copied().unzip();
         let mut normed = self.pool.take(rows.len() * width);
         for (row, normed) in rows.iter().zip(normed.chunks_exact_mut(width)) {
             let x = &x[row * width..(row + 1) * width];
-            ops::rms_row(x, &self.weights.final_norm, self.config.norm_epsilon, normed);
+            ops::rms_row(x, self.final_norm(adapter), self.config.norm_epsilon, normed);
         }
         (rows, normed, targets)
     }
 
     /// The gradient with respect to the last layer's output; rows that predict nothing get zero.
-    fn head_input_backward(&self, x: &[f32], rows: &[usize], d_normed: &[f32]) -> Buffer<'_> {
+    fn head_input_backward(
+        &self,
+        adapter: Option<&Adapter>,
+        x: &[f32],
+        rows: &[usize],
+        d_normed: &[f32],
+        grads: &mut [f32],
+    ) -> Buffer<'_> {
         let width = self.config.hidden_size;
         let mut dx = self.pool.zeros(x.len());
         for (row, d_normed) in rows.iter().zip(d_normed.chunks_exact(width)) {
             let place = row * width..(row + 1) * width;
             let dx = &mut dx[place.clone()];
             dx.copy_from_slice(d_normed);
-            ops::rms_row_backward(dx, &x[place], &self.weights.final_norm, self.config.norm_epsilon);
+            if let Some((layout, _)) = full(adapter) {
+                let gradient = &mut grads[layout.final_norm.clone()];
+                ops::rms_weight_row(d_normed, &x[place.clone()], self.config.norm_epsilon, gradient);
+            }
+            ops::rms_row_backward(dx, &x[place], self.final_norm(adapter), self.config.norm_epsilon);
         }
         dx
     }
 
     fn head(
         &self,
+        adapter: Option<&Adapter>,
         normed: &[f32],
-        targets: &[u32],
+        targets: Targets<'_>,
         nats: &mut [f64],
         gradient: Option<HeadGradient<'_>>,
     ) -> Result<()> {
         let head = Head {
-            weight: |rows| self.weights.head().rows(rows, &self.pool),
+            weight: |rows| self.head_rows(adapter, rows),
             vocabulary: self.config.vocabulary_size,
             softcap: self.config.logit_softcap,
         };
@@ -298,4 +433,15 @@ impl Decoder {
         batch.check(&self.config)?;
         adapter.map_or(Ok(()), |adapter| adapter.check_fits(&self.config))
     }
+}
+
+/// A fully trained model's layout and numbers.
+fn full(adapter: Option<&Adapter>) -> Option<(&FullLayout, &[f32])> {
+    let adapter = adapter?;
+    Some((adapter.layout()?, adapter.params()))
+}
+
+/// Rows `width` wide of the matrix that lies at `place`.
+fn lent<'a>(params: &'a [f32], place: &Range<usize>, width: usize, rows: Range<usize>) -> Rows<'a> {
+    Rows::Lent(&params[place.start + rows.start * width..place.start + rows.end * width])
 }

@@ -204,6 +204,12 @@ pub enum ModelError {
         /// Which setting and why.
         problem: String,
     },
+    /// Settings of the loss that make no sense.
+    #[error("the settings of the loss cannot be used: {problem}")]
+    Objective {
+        /// Which setting and why.
+        problem: String,
+    },
     /// An adapter and a base model, or a buffer, of different shapes.
     #[error("the adapter does not fit: {problem}")]
     AdapterMismatch {
@@ -282,7 +288,7 @@ impl Explain for ModelError {
             | Self::Template { .. } => ErrorCode::UnsupportedModel,
             Self::NoModel { .. } => ErrorCode::NotFound,
             Self::Download { .. } => ErrorCode::Network,
-            Self::Lora { .. } => ErrorCode::BadConfig,
+            Self::Lora { .. } | Self::Objective { .. } => ErrorCode::BadConfig,
             Self::Cancelled(_)
             | Self::Batch { .. }
             | Self::NoGradient { .. }

@@ -5,15 +5,14 @@
 
 use std::ops::ControlFlow;
 
-use candle_core::{Device, Tensor};
-use candle_transformers::generation::{LogitsProcessor, Sampling};
 use rayon::prelude::*;
 
 use crate::batch::{check_ids, positions};
-use crate::decoder::{Decoder, Pass, Ropes};
+use crate::decoder::{Decoder, FEW, Pass, Ropes};
 use crate::error::{ModelError, Result};
-use crate::lora::Adapter;
+use crate::lora::{Adapter, RowNorms};
 use crate::ops;
+use crate::sampler::Sampler;
 
 /// Prompt tokens that are read in one pass.
 const PREFILL_TOKENS: usize = 2048;
@@ -29,6 +28,12 @@ pub struct GenerateOptions {
     pub top_k: Option<usize>,
     /// Choose among the likeliest tokens that together reach this probability only.
     pub top_p: Option<f64>,
+    /// Choose among tokens at least this share as likely as the likeliest only.
+    pub min_p: Option<f64>,
+    /// Positive logits of recent tokens are divided by this, negative ones multiplied; 1 changes nothing.
+    pub repeat_penalty: f64,
+    /// How many tokens are recent, those of the prompt included.
+    pub repeat_last: usize,
     /// The same seed writes the same text; every prompt of a call draws its own sequence from it.
     pub seed: u64,
     /// Tokens that end the text; they are not part of it.
@@ -44,11 +49,21 @@ impl Default for GenerateOptions {
             temperature: 0.0,
             top_k: None,
             top_p: None,
+            min_p: None,
+            repeat_penalty: 1.0,
+            repeat_last: 64,
             seed: 0,
             stop_ids: Vec::new(),
             context: None,
         }
     }
+}
+
+/// What is laid over the base model.
+#[derive(Clone, Copy)]
+struct Tuned<'a> {
+    adapter: Option<&'a Adapter>,
+    norms: Option<&'a RowNorms>,
 }
 
 /// One prompt being continued.
@@ -57,7 +72,7 @@ struct Live {
     /// Per layer, `[positions, kv]`.
     keys: Vec<Vec<f32>>,
     values: Vec<Vec<f32>>,
-    sampler: Option<LogitsProcessor>,
+    sampler: Sampler,
     /// The token to feed next, and its position.
     last: u32,
     position: usize,
@@ -83,6 +98,8 @@ impl Decoder {
         if let Some(adapter) = adapter {
             adapter.check_fits(config)?;
         }
+        let norms = self.row_norms(adapter)?;
+        let tuned = Tuned { adapter, norms: norms.as_ref() };
         for prompt in prompts {
             check_ids(prompt, config)?;
             if prompt.len() >= context {
@@ -99,12 +116,12 @@ impl Decoder {
         let vocabulary = config.vocabulary_size;
         let mut live = Vec::new();
         for group in groups(prompts) {
-            let (mut opened, hidden) = self.read_prompts(adapter, prompts, &group, options, &ropes)?;
+            let (mut opened, hidden) = self.read_prompts(tuned, prompts, &group, options, &ropes)?;
             let mut logits = vec![0.0; opened.len() * vocabulary];
-            self.logits_of(&hidden, &mut logits)?;
+            self.logits_of(adapter, &hidden, &mut logits)?;
             let mut choices = Vec::new();
-            for (prompt, logits) in opened.iter_mut().zip(logits.chunks_exact(vocabulary)) {
-                choices.push(choose(prompt.sampler.as_mut(), logits)?);
+            for (prompt, logits) in opened.iter_mut().zip(logits.chunks_exact_mut(vocabulary)) {
+                choices.push(prompt.sampler.choose(logits));
             }
             live.extend(opened.into_iter().zip(choices));
         }
@@ -127,10 +144,10 @@ impl Decoder {
             if going.is_empty() {
                 return Ok(written);
             }
-            let logits = self.advance(adapter, &mut going, &ropes)?;
+            let mut logits = self.advance(tuned, &mut going, &ropes)?;
             let mut choices = Vec::new();
-            for (prompt, logits) in going.iter_mut().zip(logits.chunks_exact(vocabulary)) {
-                choices.push(choose(prompt.sampler.as_mut(), logits)?);
+            for (prompt, logits) in going.iter_mut().zip(logits.chunks_exact_mut(vocabulary)) {
+                choices.push(prompt.sampler.choose(logits));
             }
             live = going.into_iter().zip(choices).collect();
         }
@@ -139,7 +156,7 @@ impl Decoder {
     /// Runs a group of prompts through the layers; gives their caches and the last hidden row of each.
     fn read_prompts(
         &self,
-        adapter: Option<&Adapter>,
+        tuned: Tuned<'_>,
         prompts: &[Vec<u32>],
         group: &[usize],
         options: &GenerateOptions,
@@ -153,20 +170,22 @@ impl Decoder {
             ids.extend(&prompts[prompt]);
         }
         let positions = positions(&starts, ids.len());
-        let pass = Pass { adapter, dropout_seed: None, starts: &starts, positions: &positions, ropes };
+        let Tuned { adapter, norms } = tuned;
+        let pass =
+            Pass { adapter, norms, dropout_seed: None, few: false, starts: &starts, positions: &positions, ropes };
         let mut opened: Vec<Live> = group
             .iter()
             .map(|&prompt| Live {
                 prompt,
                 keys: Vec::new(),
                 values: Vec::new(),
-                sampler: sampler(options, prompt),
+                sampler: Sampler::new(options, prompt, &prompts[prompt]),
                 last: 0,
                 position: prompts[prompt].len(),
             })
             .collect();
         let ends: Vec<usize> = starts.iter().skip(1).copied().chain([ids.len()]).collect();
-        let mut x = self.embed(&ids)?;
+        let mut x = self.embed(adapter, &ids)?;
         for layer in 0..config.layers.len() {
             let block = self.block(layer, &pass);
             let rotated = block.rotated(&block.project(&x)?);
@@ -194,13 +213,15 @@ impl Decoder {
     }
 
     /// One more token for every live prompt: logits `[prompts, vocabulary]`.
-    fn advance(&self, adapter: Option<&Adapter>, live: &mut [Live], ropes: &Ropes) -> Result<Vec<f32>> {
+    fn advance(&self, tuned: Tuned<'_>, live: &mut [Live], ropes: &Ropes) -> Result<Vec<f32>> {
         let config = self.config();
         let ids: Vec<u32> = live.iter().map(|prompt| prompt.last).collect();
         let positions: Vec<usize> = live.iter().map(|prompt| prompt.position).collect();
         let starts: Vec<usize> = (0..live.len()).collect();
-        let pass = Pass { adapter, dropout_seed: None, starts: &starts, positions: &positions, ropes };
-        let mut x = self.embed(&ids)?;
+        let Tuned { adapter, norms } = tuned;
+        let few = live.len() <= FEW;
+        let pass = Pass { adapter, norms, dropout_seed: None, few, starts: &starts, positions: &positions, ropes };
+        let mut x = self.embed(adapter, &ids)?;
         for layer in 0..config.layers.len() {
             let block = self.block(layer, &pass);
             let rotated = block.rotated(&block.project(&x)?);
@@ -221,7 +242,7 @@ impl Decoder {
             prompt.position += 1;
         }
         let mut logits = vec![0.0; live.len() * config.vocabulary_size];
-        self.logits_of(&x, &mut logits)?;
+        self.logits_of(adapter, &x, &mut logits)?;
         Ok(logits)
     }
 }
@@ -241,32 +262,4 @@ fn groups(prompts: &[Vec<u32>]) -> Vec<Vec<usize>> {
         }
     }
     groups
-}
-
-fn sampler(options: &GenerateOptions, prompt: usize) -> Option<LogitsProcessor> {
-    let temperature = options.temperature;
-    if temperature <= 0.0 {
-        return None;
-    }
-    let sampling = match (options.top_k, options.top_p) {
-        (None, None) => Sampling::All { temperature },
-        (Some(k), None) => Sampling::TopK { k, temperature },
-        (None, Some(p)) => Sampling::TopP { p, temperature },
-        (Some(k), Some(p)) => Sampling::TopKThenTopP { k, p, temperature },
-    };
-    Some(LogitsProcessor::from_sampling(options.seed.wrapping_add(prompt as u64), sampling))
-}
-
-/// The next token: drawn, or without a sampler the likeliest (the first of equals).
-fn choose(sampler: Option<&mut LogitsProcessor>, logits: &[f32]) -> Result<u32> {
-    if let Some(sampler) = sampler {
-        return Ok(sampler.sample(&Tensor::from_slice(logits, logits.len(), &Device::Cpu)?)?);
-    }
-    let mut best = 0;
-    for (id, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = id;
-        }
-    }
-    Ok(best as u32)
 }

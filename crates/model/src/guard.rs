@@ -12,13 +12,21 @@ use crate::lora::{Adapter, LoraConfig, LoraPart};
 /// # Errors
 /// [`ModelError::NoGradient`] naming the first tensor that would not learn.
 pub fn prove_gradients(decoder: &Decoder, lora: &LoraConfig) -> Result<()> {
-    let mut adapter = Adapter::new(decoder.config(), lora, 1)?;
+    let mut adapter = decoder.fresh_adapter(lora, 1)?;
     let tensors = adapter.tensors().to_vec();
     for tensor in tensors.iter().filter(|tensor| tensor.part == LoraPart::B) {
         for (index, value) in adapter.params_mut()[tensor.range.clone()].iter_mut().enumerate() {
             *value = if index % 3 == 0 { 0.02 } else { -0.01 };
         }
     }
+    prove_gradients_of(decoder, &adapter)
+}
+
+/// As [`prove_gradients`], for an adapter as it is: a fully trained model has no part that begins at zero.
+///
+/// # Errors
+/// [`ModelError::NoGradient`] naming the first tensor that would not learn.
+pub fn prove_gradients_of(decoder: &Decoder, adapter: &Adapter) -> Result<()> {
     let vocabulary = decoder.config().vocabulary_size;
     let ids: Vec<u32> = (0..8).map(|index| ((index * 37 + 5) % vocabulary) as u32).collect();
     let labels: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
@@ -26,11 +34,14 @@ pub fn prove_gradients(decoder: &Decoder, lora: &LoraConfig) -> Result<()> {
     batch.push(&ids, &labels);
     let mut grads = vec![0.0; adapter.params().len()];
     let scale = 1.0 / batch.trained_tokens() as f32;
-    decoder.loss_and_gradients(&adapter, &batch, scale, &StepOptions::default(), &mut grads)?;
-    for tensor in tensors {
-        let square: f64 = grads[tensor.range].iter().map(|value| f64::from(*value).powi(2)).sum();
+    decoder.loss_and_gradients(adapter, &batch, scale, &StepOptions::default(), &mut grads)?;
+    let lora = adapter.tensors().iter().map(|tensor| (&tensor.name, &tensor.range));
+    let full =
+        adapter.layout().into_iter().flat_map(|layout| &layout.tensors).map(|tensor| (&tensor.name, &tensor.range));
+    for (name, range) in lora.chain(full) {
+        let square: f64 = grads[range.clone()].iter().map(|value| f64::from(*value).powi(2)).sum();
         if !square.is_finite() || square == 0.0 {
-            return Err(ModelError::NoGradient { tensor: tensor.name });
+            return Err(ModelError::NoGradient { tensor: name.clone() });
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::DecoderConfig;
+use crate::full::FullLayout;
 use crate::lora::LoraConfig;
 use crate::weights::WeightStorage;
 
@@ -19,6 +20,10 @@ pub struct StepShape {
     pub storage: WeightStorage,
     /// Size of the base model's file, bytes.
     pub file_bytes: u64,
+    /// Every number of the model is trained instead of an adapter.
+    pub full: bool,
+    /// The optimiser keeps its state in 8 bits a number.
+    pub eight_bit_state: bool,
 }
 
 /// Bytes that a training needs, by purpose.
@@ -41,6 +46,12 @@ impl MemoryNeeds {
     }
 }
 
+/// Numbers that full fine-tuning changes.
+pub fn full_parameters(config: &DecoderConfig) -> usize {
+    // Of the families, only Qwen 2 has a bias.
+    FullLayout::new(config, config.architecture == "qwen2").len()
+}
+
 /// What a step of this shape needs at its peak. Reading the model's file is not counted; buffers are rounded up as the engine
 /// rounds them.
 pub fn memory_estimate(config: &DecoderConfig, lora: &LoraConfig, shape: &StepShape) -> MemoryNeeds {
@@ -56,18 +67,23 @@ pub fn memory_estimate(config: &DecoderConfig, lora: &LoraConfig, shape: &StepSh
 
     let (hidden, qkv, query, wide) =
         (config.hidden_size, config.qkv_size(), config.query_size(), config.feed_forward_size);
-    let inner = lora.rank * lora.target_modules.len();
+    let inner = if shape.full { 0 } else { lora.rank * lora.target_modules.len() };
+    let trained = if shape.full { full_parameters(config) } else { lora.trainable_parameters(config) };
     let saved = 4 * hidden + qkv + query + config.heads + 2 * wide + inner;
     // At its widest the backward pass holds the residual gradient and either the activations and their gradient, or
     // the rotated projections, their gradient and each head's share of it.
     let transient = 3 * hidden + (2 * wide).max(2 * qkv + 4 * query);
     let dropped = if lora.dropout > 0.0 { 2 * wide.max(hidden) } else { 0 };
-    let per_token = transient + dropped + if shape.checkpointing { layers * hidden + saved } else { layers * saved };
+    // The backward pass of DoRA holds the gradient times the gains, and one projection's output again.
+    let gained = if lora.use_dora { (3 * wide).max(qkv + query) } else { 0 };
+    let per_token =
+        transient + dropped + gained + if shape.checkpointing { layers * hidden + saved } else { layers * saved };
     let rows = shape.trained_tokens.min(128);
     let head = (rows * config.vocabulary_size + 2 * shape.trained_tokens * hidden) * float;
     MemoryNeeds {
         weights,
-        adapter: (lora.trainable_parameters(config) * 4 * float) as u64,
+        // Two averages of a byte each, and two scales for every 256.
+        adapter: (trained * if shape.eight_bit_state { 2 * float + 3 } else { 4 * float }) as u64,
         activations: rounded_up(shape.tokens * per_token * float),
         logits: rounded_up(head),
     }

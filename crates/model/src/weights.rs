@@ -11,7 +11,7 @@ use crate::config::DecoderConfig;
 use crate::error::{ModelError, Result};
 use crate::gguf::TensorEntry;
 use crate::lora::{TargetModule, half_row};
-use crate::ops;
+use crate::ops::{self, StoredRows, Weight};
 use crate::pool::{Buffer, Pool};
 use crate::source::ModelFile;
 
@@ -88,6 +88,23 @@ pub(crate) enum Rows<'a> {
     Expanded(Buffer<'a>),
 }
 
+/// A frozen matrix, in the form in which it is multiplied.
+pub(crate) enum AtWork<'a> {
+    /// As numbers.
+    Numbers(Rows<'a>),
+    /// As its file stores it.
+    Stored(Vec<StoredRows<'a>>),
+}
+
+impl AtWork<'_> {
+    pub(crate) fn weight(&self) -> Weight<'_> {
+        match self {
+            Self::Numbers(rows) => Weight::Expanded(rows),
+            Self::Stored(parts) => Weight::Stored(parts),
+        }
+    }
+}
+
 impl Deref for Rows<'_> {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
@@ -148,6 +165,22 @@ impl Frozen {
         self.columns
     }
 
+    /// All rows for a forward pass; with `few` rows of input, stored blocks are not expanded.
+    pub(crate) fn at_work<'a>(&'a self, few: bool, pool: &'a Pool) -> Result<AtWork<'a>> {
+        match self.stored().filter(|_| few) {
+            Some(parts) => Ok(AtWork::Stored(parts)),
+            None => Ok(AtWork::Numbers(self.all(pool)?)),
+        }
+    }
+
+    /// The blocks, one part below the other, where they are kept as stored.
+    pub(crate) fn stored(&self) -> Option<Vec<StoredRows<'_>>> {
+        match &self.numbers {
+            Numbers::Stored(parts) => Some(parts.iter().map(Part::stored).collect()),
+            Numbers::Expanded(_) => None,
+        }
+    }
+
     /// All rows as f32.
     pub(crate) fn all<'a>(&'a self, pool: &'a Pool) -> Result<Rows<'a>> {
         self.rows(0..self.rows, pool)
@@ -182,6 +215,13 @@ impl Frozen {
             Numbers::Expanded(values) => size_of_val(values.as_slice()),
             Numbers::Stored(parts) => parts.iter().map(|part| size_of_val(part.words.as_slice())).sum(),
         }
+    }
+}
+
+impl Part {
+    fn stored(&self) -> StoredRows<'_> {
+        let bytes: &[u8] = bytemuck::cast_slice(&self.words);
+        StoredRows { dtype: self.dtype, bytes: &bytes[..self.bytes], rows: self.rows.len() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What was asked for: every knob of a run, as written in a preset or in `config.toml` of a run.
 
-use hone_model::LoraConfig;
+use hone_model::{DecoderConfig, LoraConfig, Objective, StepOptions, full_parameters};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -48,13 +48,42 @@ pub enum Choice {
     Off,
 }
 
+/// What is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Method {
+    /// A LoRA adapter beside the frozen model.
+    #[default]
+    Lora,
+    /// Every matrix, bias and norm of the model itself.
+    Full,
+}
+
+/// Who moves the parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub enum OptimiserKind {
+    /// `AdamW` with a state of 32 bits a number.
+    #[default]
+    #[serde(rename = "adamw")]
+    AdamW,
+    /// `AdamW` with a state of 8 bits a number.
+    #[serde(rename = "adamw_8bit")]
+    AdamW8Bit,
+}
+
 /// A run as it was asked for. Numbers that follow from it and the rows are in [`crate::Plan`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[allow(clippy::struct_excessive_bools)] // each is a knob of its own
 #[serde(deny_unknown_fields)]
 #[ts(export)]
 pub struct RunConfig {
     /// The preset it began as.
     pub preset: String,
+    /// What is trained.
+    #[serde(default)]
+    pub method: Method,
     /// Passes over the training rows.
     pub epochs: u32,
     /// Ends the run after so many steps; 0: only `epochs` counts.
@@ -71,8 +100,29 @@ pub struct RunConfig {
     pub max_seq_len: u32,
     /// What is trained on.
     pub train_on: TrainOn,
-    /// Everything random follows from it: the adapter's start, the order of the rows, dropout.
+    /// Rows of similar length share a step, in random order of the steps.
+    #[serde(default)]
+    pub group_by_length: bool,
+    /// Several rows of a step pass through the model one behind the other; they never see each other.
+    #[serde(default = "yes")]
+    pub packing: bool,
+    /// Rows of rare labels count more, so that every label counts the same in all.
+    #[serde(default)]
+    pub balance_labels: bool,
+    /// Share of a target that is spread evenly over the vocabulary.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// Exponent of the focal loss; 0: plain cross-entropy.
+    #[serde(default)]
+    pub focal_gamma: f64,
+    /// Strength of `NEFTune`'s noise on what the model reads; 0: none.
+    #[serde(default)]
+    pub neftune_alpha: f64,
+    /// Everything random follows from it: the adapter's start, the order of the rows, dropout, noise.
     pub seed: u64,
+    /// Who moves the parameters.
+    #[serde(default)]
+    pub optimiser: OptimiserKind,
     /// Decoupled weight decay of `AdamW`.
     pub weight_decay: f64,
     /// Decay of `AdamW`'s two moving averages.
@@ -93,10 +143,22 @@ pub struct RunConfig {
     pub checkpoint_steps: u32,
     /// Recomputes activations instead of keeping them: less memory, about a quarter more time.
     pub gradient_checkpointing: Choice,
+    /// Keeps the base model's weights in memory as its file stores them and expands each layer when it is used: about the size
+    /// of the file instead of four bytes a number, a few percent more time, the same result to the bit.
+    #[serde(default = "auto")]
+    pub stored_weights: Choice,
     /// Tokens that pass through the model at once, within a step; 0: as many as fit.
     pub micro_batch_tokens: u32,
-    /// The adapter.
+    /// The adapter; not looked at with `method = "full"`.
     pub lora: LoraConfig,
+}
+
+fn auto() -> Choice {
+    Choice::Auto
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl RunConfig {
@@ -120,7 +182,31 @@ impl RunConfig {
 
     /// The optimiser's settings.
     pub fn optimiser(&self) -> OptimiserConfig {
-        OptimiserConfig { betas: self.betas, eps: self.eps, weight_decay: self.weight_decay }
+        let eight_bit = self.optimiser == OptimiserKind::AdamW8Bit;
+        OptimiserConfig { betas: self.betas, eps: self.eps, weight_decay: self.weight_decay, eight_bit }
+    }
+
+    /// Numbers that the run changes.
+    pub fn trainable_parameters(&self, decoder: &DecoderConfig) -> usize {
+        match self.method {
+            Method::Lora => self.lora.trainable_parameters(decoder),
+            Method::Full => full_parameters(decoder),
+        }
+    }
+
+    /// What a trained token costs.
+    pub fn objective(&self) -> Objective {
+        Objective { label_smoothing: self.label_smoothing as f32, focal_gamma: self.focal_gamma as f32 }
+    }
+
+    /// How a micro-batch is computed. Everything random in it follows from `seed`.
+    pub fn step_options(&self, checkpointing: bool, seed: u64) -> StepOptions {
+        StepOptions {
+            checkpointing,
+            dropout_seed: Some(seed),
+            neftune_alpha: self.neftune_alpha as f32,
+            objective: self.objective(),
+        }
     }
 
     /// Whether every knob is in its range.
@@ -142,6 +228,12 @@ impl RunConfig {
             ),
             ("warmup_ratio", self.warmup_ratio.to_string(), (0.0..=1.0).contains(&self.warmup_ratio), "from 0 to 1"),
             ("max_seq_len", self.max_seq_len.to_string(), self.max_seq_len >= 8, "at least 8"),
+            (
+                "neftune_alpha",
+                self.neftune_alpha.to_string(),
+                (0.0..=100.0).contains(&self.neftune_alpha),
+                "from 0 to 100",
+            ),
             ("weight_decay", self.weight_decay.to_string(), (0.0..=1.0).contains(&self.weight_decay), "from 0 to 1"),
             (
                 "betas",
@@ -161,7 +253,10 @@ impl RunConfig {
         ];
         match checks.into_iter().find(|(_, _, holds, _)| !holds) {
             Some((key, value, _, allowed)) => Err(TrainError::OutOfRange { key, value, allowed }),
-            None => Ok(self.lora.check()?),
+            None => {
+                self.objective().check()?;
+                Ok(self.lora.check()?)
+            }
         }
     }
 }

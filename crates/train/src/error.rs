@@ -111,6 +111,12 @@ pub enum TrainError {
         /// What was found.
         problem: String,
     },
+    /// The optimiser's saved state cannot be gone on from.
+    #[error("the state of the optimiser cannot be used: {problem}")]
+    OptimiserState {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A run that cannot go on because something changed since.
     #[error("the run `{run}` cannot go on: {changed} changed since it was started")]
     CannotResume {
@@ -161,7 +167,7 @@ impl Explain for TrainError {
             Self::DoesNotFit { .. } => ErrorCode::OutOfMemory,
             Self::NoSpace { .. } => ErrorCode::NoSpace,
             Self::Diverged { .. } => ErrorCode::Diverged,
-            Self::DamagedCheckpoint { .. } => ErrorCode::CorruptModel,
+            Self::DamagedCheckpoint { .. } | Self::OptimiserState { .. } => ErrorCode::CorruptModel,
             Self::NoRun { .. } => ErrorCode::NotFound,
             Self::Busy { .. } => ErrorCode::Busy,
             Self::ExportRehearsal { source } => source.code,
@@ -187,7 +193,9 @@ impl Explain for TrainError {
                 format!("The checkpoint of step {last_good} is kept; start again with half the `learning_rate`")
             }
             Self::DamagedCheckpoint { .. } => "Start the run again; an older checkpoint may still be good".to_owned(),
-            Self::CannotResume { .. } => "Start a new run; the old one stays as it is".to_owned(),
+            Self::CannotResume { .. } | Self::OptimiserState { .. } => {
+                "Start a new run; the old one stays as it is".to_owned()
+            }
             Self::NoRun { .. } => "Start a new run".to_owned(),
             Self::AlreadyDone { .. } => "Examine it, or start a new run".to_owned(),
             Self::Busy { .. } => "Wait for it, or stop it first".to_owned(),

@@ -1,4 +1,7 @@
-//! Held-out loss: how surprised the model is by rows that it does not learn from.
+//! Held-out loss: how surprised the model is by rows that it does not learn from. Always plain cross-entropy, whatever the run
+//! is trained with.
+
+use std::collections::BTreeMap;
 
 use hone_data::sequence::{TokenSequence, batches};
 use hone_model::{Adapter, Decoder, LossSum};
@@ -22,7 +25,7 @@ pub fn loss(
     let mut sum = LossSum::default();
     for pack in batches(sequences, &order, sequences.len(), budget).iter().flatten() {
         check()?;
-        sum += decoder.loss(Some(adapter), &batch(pack))?;
+        sum += decoder.loss(Some(adapter), &batch(pack, &BTreeMap::new()))?;
     }
     Ok((sum.tokens > 0).then(|| sum.mean()))
 }

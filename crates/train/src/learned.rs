@@ -55,8 +55,7 @@ impl Learned {
             }
             learned.adapter.params_mut().copy_from_slice(&saved.params);
             learned.saved = Some((Instant::now(), saved.progress.step));
-            let (average, square) = (saved.exp_avg.into_owned(), saved.exp_avg_sq.into_owned());
-            learned.optimiser = AdamW::restore(&config.optimiser(), saved.progress.step, average, square)?;
+            learned.optimiser = AdamW::restore(&config.optimiser(), saved.progress.step, saved.moments.into_owned())?;
             (learned.progress, learned.best_params) = (saved.progress, saved.best_params.into_owned());
             job.notice("resumed", format!("goes on after step {}", learned.progress.step));
         }
@@ -82,8 +81,7 @@ impl Learned {
                 progress: self.progress.clone(),
                 fingerprint: self.fingerprint.clone(),
                 params: Cow::Borrowed(self.adapter.params()),
-                exp_avg: Cow::Borrowed(self.optimiser.exp_avg()),
-                exp_avg_sq: Cow::Borrowed(self.optimiser.exp_avg_sq()),
+                moments: Cow::Borrowed(self.optimiser.moments()),
                 best_params: Cow::Borrowed(&self.best_params),
             };
             checkpoint::save(&folder.checkpoints(), &checkpoint)?;

@@ -1,9 +1,10 @@
 //! What a run needs, estimated before anything is loaded: memory, disk, time.
 
-use hone_model::{DecoderConfig, LoraConfig, StepShape, WeightStorage, memory_estimate};
+use hone_model::{StepShape, WeightStorage, memory_estimate};
 
-use crate::Plan;
+use crate::config::Method;
 use crate::plan::Circumstances;
+use crate::{Plan, RunConfig};
 
 const F32: usize = 4;
 /// The program itself, its tokenizer and the parts of the model's file that are mapped.
@@ -13,16 +14,25 @@ const FLOPS_PER_CORE: f64 = 40e9;
 
 /// Peak memory of a training, bytes: the engine's own estimate for `tokens` tokens at once, all trained, and what the
 /// run adds: the best adapter so far, and a checkpoint as it is written.
-pub fn memory(decoder: &DecoderConfig, lora: &LoraConfig, tokens: usize, recompute: bool) -> u64 {
+pub fn memory(
+    around: &Circumstances<'_>,
+    config: &RunConfig,
+    storage: WeightStorage,
+    tokens: usize,
+    recompute: bool,
+) -> u64 {
+    let decoder = around.decoder;
     let shape = StepShape {
         tokens,
         trained_tokens: tokens,
         checkpointing: recompute,
-        storage: WeightStorage::Expanded,
-        file_bytes: 0,
+        storage,
+        file_bytes: around.file_bytes,
+        full: config.method == Method::Full,
+        eight_bit_state: config.optimiser().eight_bit,
     };
-    let copies = 5 * F32 * lora.trainable_parameters(decoder);
-    memory_estimate(decoder, lora, &shape).total() + copies as u64 + PROGRAM_BYTES
+    let copies = 5 * F32 * config.trainable_parameters(decoder);
+    memory_estimate(decoder, &config.lora, &shape).total() + copies as u64 + PROGRAM_BYTES
 }
 
 /// What the run's folder grows to, bytes: two checkpoints, a third while it is written, the adapter.
@@ -36,7 +46,7 @@ pub fn seconds(around: &Circumstances<'_>, plan: &Plan) -> f64 {
     let decoder = around.decoder;
     let layers = (decoder.layers.len() * decoder.layer_parameters()) as f64;
     let head = (decoder.vocabulary_size * decoder.hidden_size) as f64;
-    // Frozen matrices: forward and towards the input, not towards the weights; the adapter: both. The head sees
+    // Frozen matrices: forward and towards the input, not towards the weights; what is trained: both. The head sees
     // trained tokens only.
     let passes = if plan.gradient_checkpointing { 3.0 } else { 2.0 };
     let per_token = 2.0 * (passes * layers + 3.0 * plan.trainable_parameters as f64);

@@ -1,7 +1,15 @@
 //! `AdamW` on flat f32 buffers: `PyTorch`'s `torch.optim.AdamW` operation for operation (Loshchilov and Hutter 2019,
 //! <https://arxiv.org/abs/1711.05101>), with a state that can be saved.
 //!
+//! The state may be kept in 8 bits a number ([`Moments`]); it is then expanded, updated and coded again block by block.
+//!
 //! Not here: clipping ([`crate::gradients`]), the learning rate of a step ([`crate::schedule`]), parameter groups.
+
+mod dynamic;
+mod moments;
+
+pub use dynamic::Coded;
+pub use moments::Moments;
 
 use crate::error::{Result, TrainError};
 
@@ -14,12 +22,14 @@ pub struct OptimiserConfig {
     pub eps: f64,
     /// Decoupled: each step first multiplies the parameters by `1 - learning_rate * weight_decay`.
     pub weight_decay: f64,
+    /// Keeps the state in 8 bits a number instead of 32.
+    pub eight_bit: bool,
 }
 
 impl Default for OptimiserConfig {
     /// `PyTorch`'s defaults.
     fn default() -> Self {
-        Self { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01 }
+        Self { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01, eight_bit: false }
     }
 }
 
@@ -28,23 +38,28 @@ impl Default for OptimiserConfig {
 pub struct AdamW {
     config: OptimiserConfig,
     steps: u32,
-    exp_avg: Vec<f32>,
-    exp_avg_sq: Vec<f32>,
+    moments: Moments,
 }
 
 impl AdamW {
     /// A fresh optimiser for `len` parameters.
     pub fn new(config: &OptimiserConfig, len: usize) -> Self {
-        Self { config: *config, steps: 0, exp_avg: vec![0.0; len], exp_avg_sq: vec![0.0; len] }
+        Self { config: *config, steps: 0, moments: Moments::zeros(len, config.eight_bit) }
     }
 
     /// An optimiser that goes on from a saved state.
     ///
     /// # Errors
-    /// [`TrainError::Length`] when the two averages differ in length.
-    pub fn restore(config: &OptimiserConfig, steps: u32, exp_avg: Vec<f32>, exp_avg_sq: Vec<f32>) -> Result<Self> {
-        same_length("second moment of the optimiser", exp_avg.len(), exp_avg_sq.len())?;
-        Ok(Self { config: *config, steps, exp_avg, exp_avg_sq })
+    /// [`TrainError::OptimiserState`] when the state contradicts itself or is kept in other bits than `config` says.
+    pub fn restore(config: &OptimiserConfig, steps: u32, moments: Moments) -> Result<Self> {
+        let wrong = |problem| Err(TrainError::OptimiserState { problem });
+        if !moments.is_whole() {
+            return wrong("its two averages differ in length");
+        }
+        if moments.is_eight_bit() != config.eight_bit {
+            return wrong("it is not kept in the bits that `optimiser` asks for");
+        }
+        Ok(Self { config: *config, steps, moments })
     }
 
     /// Steps done.
@@ -52,14 +67,9 @@ impl AdamW {
         self.steps
     }
 
-    /// Moving average of the gradient, one number per parameter.
-    pub fn exp_avg(&self) -> &[f32] {
-        &self.exp_avg
-    }
-
-    /// Moving average of the squared gradient, one number per parameter.
-    pub fn exp_avg_sq(&self) -> &[f32] {
-        &self.exp_avg_sq
+    /// The moving averages.
+    pub fn moments(&self) -> &Moments {
+        &self.moments
     }
 
     /// One update of `params` from `grads`.
@@ -67,8 +77,8 @@ impl AdamW {
     /// # Errors
     /// [`TrainError::Length`] when either has another length than the optimiser was made for.
     pub fn step(&mut self, params: &mut [f32], grads: &[f32], learning_rate: f64) -> Result<()> {
-        same_length("parameters", self.exp_avg.len(), params.len())?;
-        same_length("gradients", self.exp_avg.len(), grads.len())?;
+        same_length("parameters", self.moments.len(), params.len())?;
+        same_length("gradients", self.moments.len(), grads.len())?;
         self.steps += 1;
         let [beta1, beta2] = self.config.betas;
         let correction1 = 1.0 - beta1.powi(self.steps as i32);
@@ -77,13 +87,15 @@ impl AdamW {
         let step_size = (-learning_rate / correction1) as f32;
         let (weight1, beta2, weight2) = ((1.0 - beta1) as f32, beta2 as f32, (1.0 - beta2) as f32);
         let eps = self.config.eps as f32;
-        let moments = self.exp_avg.iter_mut().zip(&mut self.exp_avg_sq);
-        for ((param, grad), (average, square)) in params.iter_mut().zip(grads).zip(moments) {
-            *average += weight1 * (grad - *average);
-            *square = *square * beta2 + weight2 * grad * grad;
-            let denominator = square.sqrt() / correction2_sqrt + eps;
-            *param = *param * keep + step_size * *average / denominator;
-        }
+        self.moments.update(params, grads, |params, grads, averages, squares| {
+            let moments = averages.iter_mut().zip(squares);
+            for ((param, grad), (average, square)) in params.iter_mut().zip(grads).zip(moments) {
+                *average += weight1 * (grad - *average);
+                *square = *square * beta2 + weight2 * grad * grad;
+                let denominator = square.sqrt() / correction2_sqrt + eps;
+                *param = *param * keep + step_size * *average / denominator;
+            }
+        });
         Ok(())
     }
 }

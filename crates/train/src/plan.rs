@@ -1,10 +1,10 @@
 //! What a run will be: every number that follows from the configuration, the rows and the machine, computed once.
 
-use hone_model::DecoderConfig;
+use hone_model::{DecoderConfig, WeightStorage};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::config::{Choice, RunConfig};
+use crate::config::{Choice, Method, RunConfig};
 use crate::error::{Result, TrainError};
 use crate::needs;
 use crate::preflight::Preflight;
@@ -50,6 +50,9 @@ pub struct Plan {
     pub micro_batch_tokens: u32,
     /// Whether activations are recomputed.
     pub gradient_checkpointing: bool,
+    /// Whether the base model's weights stay in memory as its file stores them.
+    #[serde(default)]
+    pub stored_weights: bool,
     /// Estimated peak memory, bytes.
     pub memory_bytes: u64,
     /// Memory that was free, bytes.
@@ -72,7 +75,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct PlanWarning {
-    /// Stable: `few_rows`, `truncated`, `left_out`, `refused`, `no_valid_rows`, `tight_memory`.
+    /// Stable: `few_rows`, `truncated`, `left_out`, `refused`, `no_valid_rows`, `tight_memory`, `high_learning_rate`.
     pub code: String,
     /// For people.
     pub message: String,
@@ -85,6 +88,8 @@ pub struct Circumstances<'a> {
     pub base: &'a str,
     /// Its shape.
     pub decoder: &'a DecoderConfig,
+    /// Size of its file, bytes.
+    pub file_bytes: u64,
     /// Training rows.
     pub train: &'a Sequences,
     /// Held-out rows.
@@ -96,6 +101,9 @@ pub struct Circumstances<'a> {
     /// Physical cores.
     pub cores: usize,
 }
+
+/// Above this a full fine-tuning mostly forgets.
+const HIGH_FOR_FULL: f64 = 1e-4;
 
 impl Plan {
     /// Resolves a configuration.
@@ -125,9 +133,9 @@ impl Plan {
             every => every,
         };
         let tokens_per_epoch = train.tokens() as u64;
-        let (micro_batch_tokens, gradient_checkpointing) = micro_batch(config, around);
-        let memory_bytes =
-            needs::memory(around.decoder, &config.lora, micro_batch_tokens as usize, gradient_checkpointing);
+        let micro_batch = micro_batch(config, around);
+        let MicroBatch { tokens: micro_batch_tokens, recompute: gradient_checkpointing, stored } = micro_batch;
+        let memory_bytes = micro_batch.memory(config, around);
         let mut plan = Self {
             preset: config.preset.clone(),
             base: around.base.to_owned(),
@@ -145,12 +153,13 @@ impl Plan {
             valid_every,
             total_tokens: (tokens_per_epoch as f64 * f64::from(total_steps) / f64::from(steps_per_epoch)).round()
                 as u64,
-            trainable_parameters: config.lora.trainable_parameters(around.decoder) as u64,
+            trainable_parameters: config.trainable_parameters(around.decoder) as u64,
             micro_batch_tokens,
             gradient_checkpointing,
+            stored_weights: stored,
             memory_bytes,
             memory_available: around.memory_available,
-            disk_bytes: needs::disk(config.lora.trainable_parameters(around.decoder), config.keep_best),
+            disk_bytes: needs::disk(config.trainable_parameters(around.decoder), config.keep_best),
             disk_free: around.disk_free,
             seconds: 0.0,
             measured: None,
@@ -158,6 +167,13 @@ impl Plan {
         };
         plan.seconds = needs::seconds(around, &plan);
         plan.warnings = warnings(&plan, train);
+        if config.method == Method::Full && config.learning_rate > HIGH_FOR_FULL {
+            let message = format!(
+                "A learning rate of {} is high where the whole model is trained; 1e-5 to 5e-5 is usual",
+                config.learning_rate
+            );
+            plan.warnings.push(PlanWarning { code: "high_learning_rate".to_owned(), message });
+        }
         Ok(plan)
     }
 
@@ -188,6 +204,9 @@ impl Plan {
         if !self.gradient_checkpointing {
             return "Set `gradient_checkpointing` to `on`".to_owned();
         }
+        if !self.stored_weights {
+            return "Set `stored_weights` to `on`".to_owned();
+        }
         if self.longest_row > 256 {
             return format!("Lower `max_seq_len` to {}, or choose a smaller base model", self.longest_row / 2);
         }
@@ -195,28 +214,52 @@ impl Plan {
     }
 }
 
-/// Tokens at once, and whether activations are recomputed: what was asked for, else the first choice that leaves a third
-/// of the free memory alone, else the smallest.
-fn micro_batch(config: &RunConfig, around: &Circumstances<'_>) -> (u32, bool) {
+/// How a micro-batch is computed.
+#[derive(Debug, Clone, Copy)]
+struct MicroBatch {
+    tokens: u32,
+    recompute: bool,
+    stored: bool,
+}
+
+impl MicroBatch {
+    fn memory(self, config: &RunConfig, around: &Circumstances<'_>) -> u64 {
+        let storage = if self.stored { WeightStorage::Stored } else { WeightStorage::Expanded };
+        needs::memory(around, config, storage, self.tokens as usize, self.recompute)
+    }
+}
+
+/// What was asked for, else the first choice that leaves a third of the free memory alone, else the smallest. Weights as stored
+/// cost a few percent of time and recomputing about a quarter, so they come in this order.
+fn micro_batch(config: &RunConfig, around: &Circumstances<'_>) -> MicroBatch {
     let longest = around.train.longest().max(around.valid.longest()) as u32;
     let per_step = around.train.tokens().div_ceil(around.train.sequences.len().max(1)) as u32 * config.batch_size;
     let sizes = match config.micro_batch_tokens {
         0 => vec![4096, 2048, 1024, 512, 256],
         asked => vec![asked],
     };
-    let recompute = match config.gradient_checkpointing {
+    let choices = |choice| match choice {
         Choice::Auto => vec![false, true],
         Choice::On => vec![true],
         Choice::Off => vec![false],
     };
+    // With full fine-tuning the frozen numbers are read once, at the start: expanded they would only take room.
+    let stored = if config.method == Method::Full { Choice::On } else { config.stored_weights };
+    let (recompute, stored) = (choices(config.gradient_checkpointing), choices(stored));
     // More than a step's rows never pass at once, and one row always does.
     let sizes: Vec<u32> = sizes.into_iter().map(|size| size.min(per_step.saturating_mul(2)).max(longest)).collect();
-    let choices = recompute.iter().flat_map(|recompute| sizes.iter().map(move |size| (*size, *recompute)));
-    let fits = |(size, recompute): &(u32, bool)| {
-        needs::memory(around.decoder, &config.lora, *size as usize, *recompute) <= around.memory_available / 3 * 2
-    };
-    let smallest = (sizes.last().copied().unwrap_or(longest), recompute.contains(&true));
-    choices.clone().find(fits).unwrap_or(smallest)
+    let mut last = MicroBatch { tokens: longest, recompute: false, stored: false };
+    for &recompute in &recompute {
+        for &stored in &stored {
+            for &tokens in &sizes {
+                last = MicroBatch { tokens, recompute, stored };
+                if last.memory(config, around) <= around.memory_available / 3 * 2 {
+                    return last;
+                }
+            }
+        }
+    }
+    last
 }
 
 fn warnings(plan: &Plan, train: &Sequences) -> Vec<PlanWarning> {

@@ -1,17 +1,18 @@
 //! A few real steps before the run: what it will take, measured instead of estimated.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use hone_data::sequence::Pack;
 use hone_hardware::{available_memory, peak_memory, resident_memory};
 use hone_job::Job;
-use hone_model::{Adapter, Decoder, StepOptions};
+use hone_model::{Adapter, Decoder};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::Plan;
 use crate::error::{Result, TrainError};
 use crate::sequences::batch;
+use crate::{Plan, RunConfig};
 
 /// What a few real steps measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -40,6 +41,7 @@ pub fn measure(
     adapter: &Adapter,
     epoch: &[Vec<Pack>],
     plan: &Plan,
+    config: &RunConfig,
     held_out_tokens: usize,
     job: &Job,
 ) -> Result<Preflight> {
@@ -48,13 +50,13 @@ pub fn measure(
     let ordinary = packs.iter().skip(1).step_by((packs.len() / 2).max(1));
     let chosen: Vec<&Pack> = largest.into_iter().chain(ordinary.take(2)).copied().collect();
     let mut gradients = vec![0.0; adapter.params().len()];
-    let options = StepOptions { checkpointing: plan.gradient_checkpointing, dropout_seed: Some(0) };
+    let options = config.step_options(plan.gradient_checkpointing, 0);
     let (mut seconds, mut tokens) = (0.0, 0usize);
     for (at, pack) in chosen.iter().enumerate() {
         job.check()?;
         job.progress(at as u64, chosen.len() as u64, "micro_batches");
         let begun = Instant::now();
-        decoder.loss_and_gradients(adapter, &batch(pack), 1.0, &options, &mut gradients)?;
+        decoder.loss_and_gradients(adapter, &batch(pack, &BTreeMap::new()), 1.0, &options, &mut gradients)?;
         // The first one also fills caches and asks the system for memory; it is the only one of a tiny run.
         if at > 0 || chosen.len() == 1 {
             seconds += begun.elapsed().as_secs_f64();

@@ -1,5 +1,6 @@
 //! Before anything is loaded: the base model's file, the rows as sequences, the plan.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use hone_data::{Row, Split};
@@ -10,7 +11,7 @@ use hone_model::{ChatFormat, DecoderConfig, ModelFile, Tokenizer, arch};
 use crate::error::Result;
 use crate::plan::Circumstances;
 use crate::samples::Question;
-use crate::sequences::{Sequences, resolve_train_on, sequences};
+use crate::sequences::{Sequences, balanced_weights, resolve_train_on, sequences};
 use crate::{Plan, Request, RunConfig};
 
 /// What a run is made from.
@@ -19,6 +20,8 @@ pub(crate) struct Material {
     pub(crate) shape: DecoderConfig,
     pub(crate) train: Sequences,
     pub(crate) valid: Sequences,
+    /// What the tokens of a training row count; rows that are not in it count 1.
+    pub(crate) weights: BTreeMap<i64, f32>,
     pub(crate) question: Option<Question>,
 }
 
@@ -35,8 +38,9 @@ pub(crate) fn material(request: &Request<'_>, config: &RunConfig, job: &Job) -> 
     let made = |rows: &[&Row]| sequences(rows, &tokenizer, &format, train_on, config.max_seq_len as usize);
     let (train_made, valid_made) = (made(&train)?, made(&valid)?);
     job.check()?;
+    let weights = if config.balance_labels { balanced_weights(&train, &train_made.sequences) } else { BTreeMap::new() };
     let question = Question::choose(&valid, &train, tokenizer, &format);
-    Ok(Material { gguf, shape, train: train_made, valid: valid_made, question })
+    Ok(Material { gguf, shape, train: train_made, valid: valid_made, weights, question })
 }
 
 /// The plan for this material on this machine.
@@ -47,6 +51,7 @@ pub(crate) fn resolve(request: &Request<'_>, config: &RunConfig, material: &Mate
         &Circumstances {
             base: &request.base.reference,
             decoder: &material.shape,
+            file_bytes: material.gguf.file_bytes(),
             train: &material.train,
             valid: &material.valid,
             memory_available: machine.memory_available,

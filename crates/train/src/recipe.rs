@@ -1,17 +1,19 @@
 //! The whole run in reading order.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
 use hone_data::Row;
-use hone_data::sequence::{Pack, TokenSequence, batches};
+use hone_data::sequence::TokenSequence;
 use hone_hardware::resident_memory;
 use hone_job::{AppError, Event, Explain, Job, RunState, StepMetrics};
 use hone_model::source::BaseModel;
-use hone_model::{Adapter, Decoder, LossSum, ModelFile, StepOptions};
+use hone_model::{Adapter, Batch, Decoder, LossSum, ModelFile, WeightStorage};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::{self, Fingerprint};
+use crate::config::Method;
 use crate::error::{Result, TrainError};
 use crate::learned::Learned;
 use crate::run_folder::{Clock, RunFolder, read_config, read_plan};
@@ -68,28 +70,31 @@ pub fn train(request: &Request<'_>, job: &Job) -> Result<RunState> {
     plan.check_fits(request.runs)?;
     let (train, valid) = (&material.train.sequences, &material.valid.sequences);
     let fingerprint = Fingerprint {
-        rows: sequences::fingerprint(&[train, valid]),
+        rows: sequences::fingerprint(&[train, valid], &material.weights),
         base: material.gguf.sha256(),
         config: hex(&Sha256::digest(config_text)),
     };
 
     // The frozen base and a fresh adapter; proof that every part of it can learn and that the result can be exported.
     job.stage("load");
-    let decoder = Decoder::load(&material.gguf, job)?;
-    let adapter = Adapter::new(decoder.config(), &config.lora, config.seed)?;
-    hone_model::prove_gradients(&decoder, &config.lora)?;
+    let storage = if plan.stored_weights { WeightStorage::Stored } else { WeightStorage::Expanded };
+    let decoder = Decoder::load_with(&material.gguf, storage, job)?;
+    let adapter = match config.method {
+        Method::Lora => decoder.fresh_adapter(&config.lora, config.seed)?,
+        Method::Full => decoder.trainable_copy()?,
+    };
+    match config.method {
+        Method::Lora => hone_model::prove_gradients(&decoder, &config.lora)?,
+        Method::Full => hone_model::prove_gradients_of(&decoder, &adapter)?,
+    }
     (request.rehearse_export)(&material.gguf, &adapter).map_err(|source| TrainError::ExportRehearsal { source })?;
 
     // A few real steps, measured. They do not touch the adapter.
     if request.preflight && request.resume.is_none() {
         job.stage("preflight");
-        let epoch = batches(
-            train,
-            &order::epoch_order(train.len(), config.seed, 0),
-            config.batch_size as usize,
-            plan.micro_batch_tokens as usize,
-        );
-        plan.measured = Some(preflight::measure(&decoder, &adapter, &epoch, &plan, material.valid.tokens(), job)?);
+        let epoch = order::epoch(train, &config, plan.micro_batch_tokens as usize, 0);
+        let held_out = material.valid.tokens();
+        plan.measured = Some(preflight::measure(&decoder, &adapter, &epoch, &plan, &config, held_out, job)?);
     }
 
     let mut folder = match request.resume {
@@ -97,8 +102,15 @@ pub fn train(request: &Request<'_>, job: &Job) -> Result<RunState> {
         None => RunFolder::create(request.runs, &request.now, &config, &plan)?,
     };
     job.notice("run", folder.state.id.clone());
-    let recipe =
-        Recipe { decoder: &decoder, config: &config, plan: &plan, train, valid, question: material.question.as_ref() };
+    let recipe = Recipe {
+        decoder: &decoder,
+        config: &config,
+        plan: &plan,
+        train,
+        weights: &material.weights,
+        valid,
+        question: material.question.as_ref(),
+    };
     let outcome = recipe.run(adapter, &fingerprint, &mut folder, job);
     folder.close(outcome)
 }
@@ -109,6 +121,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) config: &'a RunConfig,
     pub(crate) plan: &'a Plan,
     pub(crate) train: &'a [TokenSequence],
+    /// What the tokens of a training row count; rows that are not in it count 1.
+    pub(crate) weights: &'a BTreeMap<i64, f32>,
     pub(crate) valid: &'a [TokenSequence],
     pub(crate) question: Option<&'a Question>,
 }
@@ -136,7 +150,7 @@ impl Recipe<'_> {
             }
             return Err(stop);
         }
-        learned.keep().save_peft(&folder.path().join("adapter"), &self.plan.base)?;
+        learned.keep().save(&folder.path().join("adapter"), &self.plan.base)?;
         folder.show(&learned.progress, self.plan, Some(0.0))
     }
 
@@ -172,19 +186,19 @@ impl Recipe<'_> {
             let begun = Instant::now();
             let (epoch, place) = (step / plan.steps_per_epoch, step % plan.steps_per_epoch);
             if packs.is_empty() || place == 0 {
-                let order = order::epoch_order(self.train.len(), config.seed, epoch);
-                packs = batches(self.train, &order, config.batch_size as usize, plan.micro_batch_tokens as usize);
+                packs = order::epoch(self.train, config, plan.micro_batch_tokens as usize, epoch);
             }
             let packs = &packs[place as usize];
-            let trained: usize = packs.iter().map(Pack::trained_tokens).sum();
+            let batches: Vec<Batch> = packs.iter().map(|pack| sequences::batch(pack, self.weights)).collect();
+            let scale = 1.0 / batches.iter().map(Batch::trained_weight).sum::<f64>();
             gradients.fill(0.0);
             let mut sum = LossSum::default();
-            for (index, pack) in packs.iter().enumerate() {
+            for (index, batch) in batches.iter().enumerate() {
                 folder.check_cancelled(job)?;
-                let dropout_seed = Some(order::dropout_seed(config.seed, step, index));
-                let options = StepOptions { checkpointing: plan.gradient_checkpointing, dropout_seed };
-                let (batch, scale) = (sequences::batch(pack), 1.0 / trained as f32);
-                sum += self.decoder.loss_and_gradients(&learned.adapter, &batch, scale, &options, &mut gradients)?;
+                let seed = order::dropout_seed(config.seed, step, index);
+                let options = config.step_options(plan.gradient_checkpointing, seed);
+                let (adapter, scale) = (&learned.adapter, scale as f32);
+                sum += self.decoder.loss_and_gradients(adapter, batch, scale, &options, &mut gradients)?;
             }
 
             // Step, unless the numbers broke down: then the last checkpoint is the last good state.

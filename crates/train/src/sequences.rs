@@ -1,5 +1,7 @@
 //! Rows -> token sequences with a loss mask, through the base model's own tokenizer and chat template.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hone_data::sequence::{Pack, TokenSequence};
 use hone_data::{Role, Row};
 use hone_model::{Batch, ChatFormat, ChatMessage, ModelError, Tokenizer};
@@ -110,9 +112,27 @@ pub fn sequences(
     Ok(made)
 }
 
-/// SHA-256 over the sequences in order, lower-case hex: a run goes on only with exactly these.
-pub fn fingerprint(parts: &[&[TokenSequence]]) -> String {
+/// What each row counts so that all labels count the same in all: rows over labels over rows of its label, as scikit-learn's
+/// `class_weight="balanced"`. Rows without a label count 1 and are not in the answer.
+pub fn balanced_weights(rows: &[&Row], used: &[TokenSequence]) -> BTreeMap<i64, f32> {
+    let used: BTreeSet<i64> = used.iter().map(|sequence| sequence.row).collect();
+    let labelled =
+        || rows.iter().filter(|row| used.contains(&row.id)).filter_map(|row| Some((row.id, row.label.as_ref()?)));
+    let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+    for (_, label) in labelled() {
+        *counts.entry(label).or_default() += 1;
+    }
+    let share = labelled().count() as f64 / counts.len().max(1) as f64;
+    labelled().map(|(row, label)| (row, (share / counts[label] as f64) as f32)).collect()
+}
+
+/// SHA-256 over the sequences in order and what their rows count, lower-case hex: a run goes on only with exactly these.
+pub fn fingerprint(parts: &[&[TokenSequence]], weights: &BTreeMap<i64, f32>) -> String {
     let mut hash = Sha256::new();
+    for (row, weight) in weights {
+        hash.update(row.to_le_bytes());
+        hash.update(weight.to_le_bytes());
+    }
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         for sequence in *part {
@@ -127,13 +147,19 @@ pub fn fingerprint(parts: &[&[TokenSequence]]) -> String {
     hex(&hash.finalize())
 }
 
-/// What the engine takes for a pack: labels as Transformers writes them, not shifted, -100 where nothing is trained.
-pub fn batch(pack: &Pack) -> Batch {
+/// What the engine takes for a pack: labels as Transformers writes them, not shifted, -100 where nothing is trained. A row
+/// that is not in `weights` counts 1.
+pub fn batch(pack: &Pack, weights: &BTreeMap<i64, f32>) -> Batch {
     let label = |(id, trained): (&u32, &bool)| if *trained { i64::from(*id) } else { -100 };
     Batch {
         ids: pack.ids.clone(),
         labels: pack.ids.iter().zip(&pack.trained).map(label).collect(),
         starts: pack.starts.clone(),
+        weights: if weights.is_empty() {
+            Vec::new()
+        } else {
+            pack.rows.iter().map(|row| weights.get(row).copied().unwrap_or(1.0)).collect()
+        },
     }
 }
 
@@ -160,7 +186,8 @@ mod tests {
             sequence(1, &[2, 10, 11], &[false, false, true]),
             sequence(2, &[2, 12, 13], &[true, true, true]),
         ]);
-        let batch = batch(&pack);
+        let batch = batch(&pack, &BTreeMap::from([(2, 0.5)]));
+        assert_eq!(batch.weights, [1.0, 0.5]);
         assert_eq!(batch.ids, [2, 10, 11, 2, 12, 13]);
         // The first token of a sequence has nothing before it that could predict it.
         assert_eq!(batch.labels, [-100, -100, 11, -100, 12, 13]);
@@ -171,14 +198,47 @@ mod tests {
     fn the_fingerprint_sees_every_token_the_mask_the_order_and_the_part() {
         let one = sequence(1, &[2, 3], &[false, true]);
         let two = sequence(2, &[2, 4], &[false, true]);
-        let base = fingerprint(&[&[one.clone(), two.clone()], &[]]);
+        let none = BTreeMap::new();
+        let base = fingerprint(&[&[one.clone(), two.clone()], &[]], &none);
         let changed = [
-            fingerprint(&[std::slice::from_ref(&one), std::slice::from_ref(&two)]),
-            fingerprint(&[&[two.clone(), one.clone()], &[]]),
-            fingerprint(&[&[one.clone(), sequence(2, &[2, 5], &[false, true])], &[]]),
-            fingerprint(&[&[one.clone(), sequence(2, &[2, 4], &[true, true])], &[]]),
+            fingerprint(&[&[one.clone(), two.clone()], &[]], &BTreeMap::from([(1, 2.0)])),
+            fingerprint(&[std::slice::from_ref(&one), std::slice::from_ref(&two)], &none),
+            fingerprint(&[&[two.clone(), one.clone()], &[]], &none),
+            fingerprint(&[&[one.clone(), sequence(2, &[2, 5], &[false, true])], &[]], &none),
+            fingerprint(&[&[one.clone(), sequence(2, &[2, 4], &[true, true])], &[]], &none),
         ];
         assert!(changed.iter().all(|other| *other != base));
-        assert_eq!(base, fingerprint(&[&[one, two], &[]]));
+        assert_eq!(base, fingerprint(&[&[one, two], &[]], &none));
+    }
+
+    #[test]
+    fn balanced_labels_count_the_same_in_all_and_rows_without_one_count_1() {
+        let row = |id: i64, label: Option<&str>| Row {
+            id,
+            messages: Vec::new(),
+            text: "text".to_owned(),
+            label: label.map(str::to_owned),
+            origin: hone_data::Origin::Manual,
+            document: None,
+            passage: None,
+            line: None,
+            status: hone_data::RowStatus::Approved,
+            split: None,
+            metadata: BTreeMap::new(),
+        };
+        let rows = [
+            row(1, Some("a")),
+            row(2, Some("b")),
+            row(3, Some("a")),
+            row(4, None),
+            row(5, Some("a")),
+            row(6, Some("b")),
+        ];
+        // Row 6 is not trained on.
+        let used: Vec<TokenSequence> = (1..=5).map(|row| sequence(row, &[2, 3], &[false, true])).collect();
+        let weights = balanced_weights(&rows.iter().collect::<Vec<_>>(), &used);
+        // Four labelled rows, two labels: 4 / (2 * 3) and 4 / (2 * 1).
+        let expected = BTreeMap::from([(1, 2.0 / 3.0), (2, 2.0), (3, 2.0 / 3.0), (5, 2.0 / 3.0)]);
+        assert_eq!(weights, expected);
     }
 }

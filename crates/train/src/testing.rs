@@ -49,6 +49,7 @@ pub(crate) fn tiny_config() -> RunConfig {
         dropout: 0.1,
         target_modules: TargetModule::SEVEN.to_vec(),
         use_rslora: false,
+        use_dora: false,
     };
     for change in ["batch_size=4", "epochs=4", "learning_rate=1e-2", "checkpoint_minutes=0", "max_seq_len=64"] {
         config.set(change).unwrap();

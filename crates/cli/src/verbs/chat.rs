@@ -4,7 +4,7 @@ use std::io::BufRead;
 use std::ops::ControlFlow;
 
 use hone_model::tokenizer::TextStream;
-use hone_model::{Adapter, ChatMessage, Decoder, GenerateOptions};
+use hone_model::{Adapter, ChatMessage, Decoder, GenerateOptions, WeightStorage};
 use hone_studio::runs;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -73,7 +73,8 @@ impl Model {
             None => name.to_owned(),
         };
         let base = base::open(&reference)?;
-        let decoder = Decoder::load(&base.file, &context.job)?;
+        // As stored: an answer is written one token at a time, and each token reads every weight once.
+        let decoder = Decoder::load_with(&base.file, WeightStorage::Stored, &context.job)?;
         let adapter = dir.map(|dir| training::adapter(&dir, &decoder)).transpose()?;
         Ok(Self { base, decoder, adapter })
     }
@@ -90,6 +91,11 @@ impl Model {
         let options = GenerateOptions {
             max_tokens: arguments.max_tokens,
             temperature: arguments.temperature,
+            top_k: arguments.top_k,
+            top_p: arguments.top_p,
+            min_p: arguments.min_p,
+            repeat_penalty: arguments.repeat_penalty,
+            repeat_last: arguments.repeat_last,
             seed: arguments.seed,
             stop_ids: self.base.chat.stop_ids.clone(),
             ..GenerateOptions::default()

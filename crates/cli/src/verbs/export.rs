@@ -48,7 +48,7 @@ pub fn export(arguments: &Export, context: &Context) -> Outcome<ExportOutcome> {
     }
     let base = base::open(&state.base)?;
     let shape = arch::read_config(&base.file)?;
-    let adapter = Adapter::load_peft(&runs::dir(&project, &state.id)?.join("adapter"), &shape)?;
+    let adapter = Adapter::load(&runs::dir(&project, &state.id)?.join("adapter"), &shape)?;
     let rows = project.store()?.approved_rows()?;
     let system = common_system(&rows);
     let folder = target(arguments, &project.exports_dir(), &state.id);
@@ -167,6 +167,13 @@ fn peft(arguments: &Export, context: &Context) -> Outcome {
     let project = context.project()?;
     let state = training::done(&project, &arguments.run)?;
     let from = runs::dir(&project, &state.id)?.join("adapter");
+    if PEFT_FILES.iter().any(|name| !from.join(name).is_file()) {
+        return Err(Failure::new(
+            ErrorCode::BadConfig,
+            format!("The training `{}` has no adapter: it changed the whole model", state.id),
+            "Export the whole model: leave `--format` out",
+        ));
+    }
     let folder = target(arguments, &project.exports_dir(), &state.id);
     fs::create_dir_all(&folder)?;
     for name in PEFT_FILES {

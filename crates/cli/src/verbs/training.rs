@@ -34,5 +34,5 @@ pub fn done(project: &Project, run: &str) -> Outcome<RunState> {
 
 /// What a training learned.
 pub fn adapter(run: &Path, decoder: &Decoder) -> Outcome<Adapter> {
-    Ok(Adapter::load_peft(&run.join("adapter"), decoder.config())?)
+    Ok(Adapter::load(&run.join("adapter"), decoder.config())?)
 }

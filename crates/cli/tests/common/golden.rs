@@ -24,6 +24,15 @@ struct Golden {
     loss: f64,
     trained_tokens: usize,
     gradients: BTreeMap<String, Gradient>,
+    #[serde(default)]
+    asked: Asked,
+}
+
+/// What differs from a plain step.
+#[derive(Deserialize, Default)]
+struct Asked {
+    label_smoothing: f32,
+    focal_gamma: f32,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +49,8 @@ struct Lora {
     alpha: f64,
     target_modules: Vec<String>,
     use_rslora: bool,
+    #[serde(default)]
+    use_dora: bool,
 }
 
 #[derive(Deserialize)]
@@ -116,8 +127,12 @@ fn tensor(file: &SafeTensors, name: &str) -> (Vec<usize>, Vec<f64>) {
 }
 
 fn adapter_start(golden: &Golden, name: &str, shape: &[usize]) -> Vec<f32> {
+    let numbers = uniform(&format!("{}:{name}", golden.case.name), shape.iter().product());
+    if name.ends_with(".lora_magnitude_vector") {
+        return numbers.map(|value| 1.5 + value * 0.25).collect();
+    }
     let scale = if name.contains(".lora_A.") { golden.a_scale } else { golden.b_scale };
-    uniform(&format!("{}:{name}", golden.case.name), shape.iter().product()).map(|value| value * scale).collect()
+    numbers.map(|value| value * scale).collect()
 }
 
 /// The adapter start as PEFT lays it out on disk.
@@ -140,7 +155,8 @@ fn write_adapter(golden: &Golden, folder: &Path) {
     let config = serde_json::json!({
         "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": null, "inference_mode": false,
         "r": lora.rank, "lora_alpha": lora.alpha, "lora_dropout": 0.0, "bias": "none", "fan_in_fan_out": false,
-        "target_modules": lora.target_modules, "use_rslora": lora.use_rslora, "init_lora_weights": true,
+        "target_modules": lora.target_modules, "use_rslora": lora.use_rslora, "use_dora": lora.use_dora,
+        "init_lora_weights": true,
     });
     fs::write_json(&folder.join("adapter_config.json"), &config).unwrap();
 }
@@ -188,6 +204,8 @@ pub fn check_step(model: &Path, name: &str) {
         format!("{},{}", wanted.betas.0, wanted.betas.1),
         wanted.eps.to_string(),
         wanted.weight_decay.to_string(),
+        golden.asked.label_smoothing.to_string(),
+        golden.asked.focal_gamma.to_string(),
     ];
     hone(&[
         "lab".as_ref(),
@@ -208,6 +226,10 @@ pub fn check_step(model: &Path, name: &str) {
         numbers[2].as_ref(),
         "--weight-decay".as_ref(),
         numbers[3].as_ref(),
+        "--label-smoothing".as_ref(),
+        numbers[4].as_ref(),
+        "--focal-gamma".as_ref(),
+        numbers[5].as_ref(),
     ]);
 
     let note: LossNote = fs::read_json(&out.join("loss.json")).unwrap();

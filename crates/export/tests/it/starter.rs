@@ -50,6 +50,7 @@ pub fn adapter_of(base: &GgufFile, spread: f32) -> Adapter {
         dropout: 0.0,
         target_modules: TargetModule::SEVEN.to_vec(),
         use_rslora: false,
+        use_dora: false,
     };
     let mut adapter = Adapter::new(&read_config(base).unwrap(), &config, 7).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(8);

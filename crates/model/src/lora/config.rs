@@ -23,6 +23,10 @@ pub struct LoraConfig {
     /// Rank-stabilised scaling (Kalajdzievski 2023, <https://arxiv.org/abs/2312.03732>).
     #[serde(default)]
     pub use_rslora: bool,
+    /// Trains the lengths of the adapted weights' rows apart from their directions (`DoRA`, Liu et al. 2024,
+    /// <https://arxiv.org/abs/2402.09353>).
+    #[serde(default)]
+    pub use_dora: bool,
 }
 
 /// A projection of a decoder layer, named as Transformers names it.
@@ -169,7 +173,10 @@ impl LoraConfig {
             .for_model(config)
             .target_modules
             .iter()
-            .map(|module| module.shape(config).iter().sum::<usize>() * self.rank)
+            .map(|module| {
+                let [out, input] = module.shape(config);
+                (out + input) * self.rank + if self.use_dora { out } else { 0 }
+            })
             .sum();
         per_layer * config.layers.len()
     }

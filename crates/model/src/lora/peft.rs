@@ -56,7 +56,7 @@ impl Adapter {
     ///
     /// # Errors
     /// [`ModelError::Fs`] when a file cannot be read; [`ModelError::Adapter`] when it is not such a file, uses something that
-    /// Hone does not train (`DoRA`, rank patterns, biases), or its tensors are not exactly those of this base model.
+    /// Hone does not train (rank patterns, biases), or its tensors are not exactly those of this base model.
     pub fn load_peft(folder: &Path, decoder: &DecoderConfig) -> Result<Self> {
         let path = folder.join(CONFIG);
         let peft: PeftConfig = fs::read_json(&path)?;
@@ -88,7 +88,7 @@ impl Adapter {
             fan_in_fan_out: false,
             inference_mode: true,
             use_rslora: config.use_rslora,
-            use_dora: false,
+            use_dora: config.use_dora,
             modules_to_save: None,
             rank_pattern: BTreeMap::new(),
             alpha_pattern: BTreeMap::new(),
@@ -109,7 +109,7 @@ pub fn write_tensors(path: &Path, adapter: &Adapter, values: &[f32]) -> Result<(
         .map(|tensor| {
             let values =
                 values.get(tensor.range.clone()).ok_or_else(|| mismatch(format!("no value for `{}`", tensor.name)))?;
-            let view = TensorView::new(Dtype::F32, tensor.shape.to_vec(), bytemuck::cast_slice(values))
+            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytemuck::cast_slice(values))
                 .map_err(|error| mismatch(error.to_string()))?;
             Ok((tensor.name.as_str(), view))
         })
@@ -125,7 +125,6 @@ fn read_config(peft: PeftConfig) -> std::result::Result<LoraConfig, String> {
         return Err(format!("its type is `{}`, Hone reads `LORA`", peft.peft_type));
     }
     let foreign = [
-        ("use_dora", peft.use_dora),
         ("fan_in_fan_out", peft.fan_in_fan_out),
         ("bias", peft.bias != "none"),
         ("modules_to_save", peft.modules_to_save.is_some_and(|modules| !modules.is_empty())),
@@ -151,6 +150,7 @@ fn read_config(peft: PeftConfig) -> std::result::Result<LoraConfig, String> {
         dropout: peft.lora_dropout,
         target_modules,
         use_rslora: peft.use_rslora,
+        use_dora: peft.use_dora,
     })
 }
 

@@ -7,14 +7,25 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::dora::{Magnitude, add_gained, scale_columns};
 use super::lanes::add;
 use super::sgemm::{Mat, MatMut, sgemm};
+use super::stored::{StoredRows, stored_product};
 use crate::pool::{Buffer, Pool};
+
+/// A frozen matrix at work.
+#[derive(Clone, Copy)]
+pub(crate) enum Weight<'a> {
+    /// As numbers.
+    Expanded(&'a [f32]),
+    /// As blocks, one part below the other; only for a forward pass of a few rows without dropout.
+    Stored(&'a [StoredRows<'a>]),
+}
 
 /// A stack of frozen projections of one input, and their adapters.
 pub(crate) struct Linear<'a> {
     /// `[out, input]`, row after row.
-    pub(crate) weight: &'a [f32],
+    pub(crate) weight: Weight<'a>,
     /// Rows of all projections together.
     pub(crate) out: usize,
     /// Width of the common input.
@@ -36,11 +47,11 @@ pub(crate) struct LoraGroup<'a> {
     /// Share of inputs dropped.
     pub(crate) dropout: f64,
     /// One entry per adapted projection; their `A` ranges follow each other without gaps.
-    pub(crate) pieces: Vec<LoraPiece>,
+    pub(crate) pieces: Vec<LoraPiece<'a>>,
 }
 
 /// One adapted projection within the stack.
-pub(crate) struct LoraPiece {
+pub(crate) struct LoraPiece<'a> {
     /// First column of its output.
     pub(crate) column: usize,
     /// Its output columns.
@@ -51,6 +62,8 @@ pub(crate) struct LoraPiece {
     pub(crate) b: Range<usize>,
     /// Seed of its dropout mask; `None` drops nothing.
     pub(crate) dropout_seed: Option<u64>,
+    /// With `DoRA`, the trained lengths of its rows.
+    pub(crate) magnitude: Option<Magnitude<'a>>,
 }
 
 /// What the backward pass needs besides the input: `x · Aᵀ`, `[tokens, rank · pieces]`.
@@ -75,13 +88,30 @@ impl Linear<'_> {
     /// `y` `[tokens, out]` from `x` `[tokens, input]`.
     pub(crate) fn forward<'p>(&self, pool: &'p Pool, x: &[f32], y: &mut [f32]) -> LinearSaved<'p> {
         let tokens = x.len() / self.input;
-        let weight = Mat::new(self.weight, self.out, self.input);
-        sgemm(MatMut::new(y, tokens, self.out), 0.0, Mat::new(x, tokens, self.input), weight.t(), 1.0);
+        match self.weight {
+            Weight::Expanded(weight) => {
+                let weight = Mat::new(weight, self.out, self.input);
+                sgemm(MatMut::new(y, tokens, self.out), 0.0, Mat::new(x, tokens, self.input), weight.t(), 1.0);
+            }
+            Weight::Stored(parts) => {
+                let mut column = 0;
+                for part in parts {
+                    stored_product(*part, self.input, x, y, self.out, column);
+                    column += part.rows;
+                }
+            }
+        }
+        let saved = self.adapt(pool, x, y);
         if let Some(bias) = self.bias {
             y.par_chunks_mut(16 * self.out).for_each(|rows| rows.chunks_exact_mut(self.out).for_each(|y| add(y, bias)));
         }
-        let Some(lora) = &self.lora else { return LinearSaved(None) };
+        saved
+    }
 
+    /// Adds what the adapters make of `x` to `y`, which holds the frozen product.
+    fn adapt<'p>(&self, pool: &'p Pool, x: &[f32], y: &mut [f32]) -> LinearSaved<'p> {
+        let Some(lora) = &self.lora else { return LinearSaved(None) };
+        let tokens = x.len() / self.input;
         let columns = lora.columns();
         let mut inner = pool.take(tokens * columns);
         if lora.drops() {
@@ -102,7 +132,51 @@ impl Linear<'_> {
             let y = MatMut::strided(&mut y[piece.column..], tokens, piece.out, self.out);
             sgemm(y, 1.0, inner, b.t(), lora.scaling);
         }
+        for (index, piece) in lora.pieces.iter().enumerate() {
+            let Some(magnitude) = &piece.magnitude else { continue };
+            let gains = magnitude.gains(lora.params);
+            if piece.dropout_seed.is_some() {
+                let u = self.through(lora, pool, x, &inner, index);
+                add_gained(y, self.out, piece.column, &gains, &u);
+            } else {
+                scale_columns(y, self.out, piece.column, &gains);
+            }
+        }
         LinearSaved(Some(inner))
+    }
+
+    /// `(W + scaling · B · A) x'` of one piece, `[tokens, out]`, where `x'` is `x` after dropout and `inner` holds `A x'`.
+    fn through<'p>(&self, lora: &LoraGroup<'_>, pool: &'p Pool, x: &[f32], inner: &[f32], index: usize) -> Buffer<'p> {
+        let (tokens, columns, piece) = (x.len() / self.input, lora.columns(), &lora.pieces[index]);
+        let mut u = pool.take(tokens * piece.out);
+        let weight = Mat::new(self.rows_of(piece), piece.out, self.input);
+        let product = |x: &[f32], u: &mut [f32]| {
+            sgemm(MatMut::new(u, tokens, piece.out), 0.0, Mat::new(x, tokens, self.input), weight.t(), 1.0);
+        };
+        if piece.dropout_seed.is_some() {
+            let mut dropped = pool.take(x.len());
+            drop_inputs(x, lora.dropout, piece.dropout_seed, &mut dropped);
+            product(&dropped, &mut u);
+        } else {
+            product(x, &mut u);
+        }
+        let b = Mat::new(&lora.params[piece.b.clone()], piece.out, lora.rank);
+        let inner = Mat::strided(&inner[index * lora.rank..], tokens, lora.rank, columns);
+        sgemm(MatMut::new(&mut u, tokens, piece.out), 1.0, inner, b.t(), lora.scaling);
+        u
+    }
+
+    /// The frozen rows of one piece.
+    fn rows_of(&self, piece: &LoraPiece<'_>) -> &[f32] {
+        &self.expanded()[piece.column * self.input..(piece.column + piece.out) * self.input]
+    }
+
+    /// The frozen numbers. Neither dropout nor a backward pass is reached with stored ones.
+    fn expanded(&self) -> &[f32] {
+        match self.weight {
+            Weight::Expanded(weight) => weight,
+            Weight::Stored(_) => &[],
+        }
     }
 
     /// Adds the adapters' gradients to `grads` (laid out as the flat buffer) and, where asked for, writes the gradient
@@ -117,16 +191,20 @@ impl Linear<'_> {
         mut dx: Option<&mut [f32]>,
     ) {
         let tokens = x.len() / self.input;
+        let gained = self.magnitudes_backward(pool, x, saved, dy, grads);
+        let adapted = gained.as_deref().unwrap_or(dy);
         if let Some(dx) = dx.as_deref_mut() {
-            let weight = Mat::new(self.weight, self.out, self.input);
-            sgemm(MatMut::new(dx, tokens, self.input), 0.0, Mat::new(dy, tokens, self.out), weight, 1.0);
+            // With dropout the frozen product keeps the whole input; what the gains add to it follows below.
+            let whole = if self.lora.as_ref().is_some_and(LoraGroup::drops) { dy } else { adapted };
+            let weight = Mat::new(self.expanded(), self.out, self.input);
+            sgemm(MatMut::new(dx, tokens, self.input), 0.0, Mat::new(whole, tokens, self.out), weight, 1.0);
         }
         let (Some(lora), LinearSaved(Some(inner))) = (&self.lora, saved) else { return };
 
         let columns = lora.columns();
         let mut d_inner = pool.take(tokens * columns);
         for (index, piece) in lora.pieces.iter().enumerate() {
-            let dy = Mat::strided(&dy[piece.column..], tokens, piece.out, self.out);
+            let dy = Mat::strided(&adapted[piece.column..], tokens, piece.out, self.out);
             let inner = Mat::strided(&inner[index * lora.rank..], tokens, lora.rank, columns);
             let gradient = MatMut::new(&mut grads[piece.b.clone()], piece.out, lora.rank);
             sgemm(gradient, 1.0, dy.t(), inner, lora.scaling);
@@ -154,11 +232,48 @@ impl Linear<'_> {
                 let a = Mat::new(&lora.params[piece.a.clone()], lora.rank, self.input);
                 let mut through = pool.take(x.len());
                 sgemm(MatMut::new(&mut through, tokens, self.input), 0.0, d_inner, a, 1.0);
+                if gained.is_some() {
+                    let weight = Mat::new(self.rows_of(piece), piece.out, self.input);
+                    for (dy, factor) in [(adapted, 1.0), (dy, -1.0)] {
+                        let dy = Mat::strided(&dy[piece.column..], tokens, piece.out, self.out);
+                        sgemm(MatMut::new(&mut through, tokens, self.input), 1.0, dy, weight, factor);
+                    }
+                }
                 drop_inputs(&through, lora.dropout, piece.dropout_seed, &mut dropped);
                 dx.par_chunks_mut(CHUNK).zip(dropped.par_chunks(CHUNK)).for_each(|(dx, d)| add(dx, d));
             }
         }
     }
+
+    /// With `DoRA`, adds the gradients of the magnitudes and answers `dy` times the gains; else nothing.
+    fn magnitudes_backward<'p>(
+        &self,
+        pool: &'p Pool,
+        x: &[f32],
+        saved: &LinearSaved<'_>,
+        dy: &[f32],
+        grads: &mut [f32],
+    ) -> Option<Buffer<'p>> {
+        let (Some(lora), LinearSaved(Some(inner))) = (&self.lora, saved) else { return None };
+        lora.pieces.iter().find(|piece| piece.magnitude.is_some())?;
+        let mut gained = pool.take(dy.len());
+        gained.copy_from_slice(dy);
+        for (index, piece) in lora.pieces.iter().enumerate() {
+            let Some(magnitude) = &piece.magnitude else { continue };
+            // Computed once more rather than kept: another [tokens, out] per projection would be.
+            let u = self.through(lora, pool, x, inner, index);
+            magnitude.gradient(&dy[piece.column..], self.out, &u, grads);
+            scale_columns(&mut gained, self.out, piece.column, &magnitude.gains(lora.params));
+        }
+        Some(gained)
+    }
+}
+
+/// Adds the gradient of a matrix that is itself trained, `[out, input]`: `dyᵀ · x`.
+pub(crate) fn weight_gradient(dy: &[f32], x: &[f32], out: usize, input: usize, gradient: &mut [f32]) {
+    let tokens = x.len() / input;
+    let dy = Mat::new(dy, tokens, out);
+    sgemm(MatMut::new(gradient, out, input), 1.0, dy.t(), Mat::new(x, tokens, input), 1.0);
 }
 
 /// Numbers per parallel task of an element-wise loop.

@@ -8,27 +8,36 @@
 
 mod attention;
 mod dequantise;
+mod dora;
 mod glu;
 mod head;
 mod lanes;
 mod linear;
 mod math;
+mod noise;
 mod norm;
 mod rope;
 mod sgemm;
 mod simd;
 mod softcap;
+mod stored;
 
 pub(crate) use attention::{AttentionShape, attend_cached, attention_backward, attention_forward};
 pub(crate) use dequantise::dequantise;
+pub(crate) use dora::{Magnitude, row_norms};
 pub(crate) use glu::{glu_backward, glu_forward};
-pub(crate) use head::{Head, HeadGradient, head_loss, tiles};
-pub(crate) use lanes::{add, scale};
-pub(crate) use linear::{Linear, LinearSaved, LoraGroup, LoraPiece, mix};
-pub(crate) use norm::{rms_backward, rms_backward_add, rms_forward, rms_forward_add, rms_row, rms_row_backward};
+pub(crate) use head::{Head, HeadGradient, Targets, head_loss, tiles};
+pub(crate) use lanes::{add, dot, scale};
+pub(crate) use linear::{Linear, LinearSaved, LoraGroup, LoraPiece, Weight, mix, weight_gradient};
+pub(crate) use noise::add_noise;
+pub(crate) use norm::{
+    rms_backward, rms_backward_add, rms_forward, rms_forward_add, rms_row, rms_row_backward, rms_weight_gradient,
+    rms_weight_row,
+};
 pub(crate) use rope::{RopeTable, rotate};
 pub(crate) use sgemm::{Mat, MatMut, sgemm};
 pub(crate) use softcap::softcap;
+pub(crate) use stored::{StoredRows, stored_product};
 
 #[cfg(test)]
 mod tests;

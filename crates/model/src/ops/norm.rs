@@ -91,6 +91,24 @@ pub(crate) fn rms_backward(dy: &mut [f32], x: &[f32], weight: &[f32], eps: f32) 
     });
 }
 
+/// Adds the gradient of the norm's weight: the sum over rows of `dy · x / rms(x)`, `dy` being the gradient of its output.
+pub(crate) fn rms_weight_gradient(dy: &[f32], x: &[f32], eps: f32, gradient: &mut [f32]) {
+    let width = gradient.len();
+    for (dy, x) in dy.chunks_exact(width).zip(x.chunks_exact(width)) {
+        rms_weight_row(dy, x, eps, gradient);
+    }
+}
+
+wide! {
+    /// One row of [`rms_weight_gradient`].
+    pub(crate) fn rms_weight_row(dy: &[f32], x: &[f32], eps: f32, gradient: &mut [f32]) {
+        let inverse = inverse_rms(x, eps);
+        for ((gradient, dy), x) in gradient.iter_mut().zip(dy).zip(x) {
+            *gradient += dy * x * inverse;
+        }
+    }
+}
+
 /// As [`rms_backward`], added to `sum`; `dy` is used up.
 pub(crate) fn rms_backward_add(dy: &mut [f32], x: &[f32], weight: &[f32], eps: f32, sum: &mut [f32]) {
     let width = weight.len();

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::linear::{Linear, LoraGroup, LoraPiece};
 use super::*;
 use crate::config::{Activation, RopeConfig};
+use crate::objective::Objective;
 use crate::pool::Pool;
 
 const BIAS: &[f32] = &[0.5, -1.0, 0.25, 0.0, 2.0, -0.5, 1.0, 0.75, -0.25, 0.1, -2.0, 0.3, 1.5];
@@ -208,26 +209,40 @@ fn attention_over_a_cache_is_the_last_row_of_attention() {
     }
 }
 
-/// Two adapted projections (of 6 and 4 columns) and one without between them, of an input of 10.
-fn linear<'a>(weight: &'a [f32], params: &'a [f32], dropout_seed: Option<u64>) -> Linear<'a> {
-    let piece =
-        |column, out, a, b, add| LoraPiece { column, out, a, b, dropout_seed: dropout_seed.map(|seed| seed + add) };
-    let pieces = vec![piece(0, 6, 0..30, 60..78, 0), piece(9, 4, 30..60, 78..90, 1000)];
+/// Two adapted projections (of 6 and 4 columns) and one without between them, of an input of 10. With `norms` they are
+/// adapted by `DoRA`, their magnitudes behind all else.
+fn linear<'a>(
+    weight: &'a [f32],
+    params: &'a [f32],
+    dropout_seed: Option<u64>,
+    norms: Option<&'a [Vec<f32>; 2]>,
+) -> Linear<'a> {
+    let piece = |index: usize, column, out, a, b, magnitude: std::ops::Range<usize>| LoraPiece {
+        column,
+        out,
+        a,
+        b,
+        dropout_seed: dropout_seed.map(|seed| seed + 1000 * index as u64),
+        magnitude: norms.map(|norms| Magnitude { range: magnitude, norms: &norms[index] }),
+    };
+    let pieces = vec![piece(0, 0, 6, 0..30, 60..78, 90..96), piece(1, 9, 4, 30..60, 78..90, 96..100)];
     let lora = LoraGroup { params, rank: 3, scaling: 1.5, dropout: 0.3, pieces };
-    Linear { weight, out: 13, input: 10, bias: Some(BIAS), lora: Some(lora) }
+    Linear { weight: Weight::Expanded(weight), out: 13, input: 10, bias: Some(BIAS), lora: Some(lora) }
 }
 
 #[test]
 fn the_gradients_of_an_adapted_projection_are_those_of_finite_differences() {
-    let (weight, params, x, dy) = (random(1, 130), random(2, 90), random(3, 70), random(4, 91));
-    for dropout_seed in [None, Some(9)] {
+    let (weight, params, x, dy) = (random(1, 130), random(2, 100), random(3, 70), random(4, 91));
+    // The backward pass takes them for constants, and so must the differences.
+    let norms = [vec![1.5, 0.8, 2.0, 1.1, 0.9, 1.3], vec![1.2, 0.7, 1.0, 1.9]];
+    for (dropout_seed, norms) in [(None, None), (Some(9), None), (None, Some(&norms)), (Some(9), Some(&norms))] {
         let pool = Pool::default();
         let value = |params: &[f32], x: &[f32]| {
             let mut y = vec![f32::NAN; dy.len()];
-            linear(&weight, params, dropout_seed).forward(&pool, x, &mut y);
+            linear(&weight, params, dropout_seed, norms).forward(&pool, x, &mut y);
             inner(&y, &dy)
         };
-        let of = linear(&weight, &params, dropout_seed);
+        let of = linear(&weight, &params, dropout_seed, norms);
         let saved = of.forward(&pool, &x, &mut vec![f32::NAN; dy.len()]);
         let (mut grads, mut dx) = (vec![0.0; params.len()], vec![f32::NAN; x.len()]);
         of.backward(&pool, &x, &saved, &dy, &mut grads, Some(&mut dx));
@@ -243,17 +258,61 @@ fn the_gradients_of_an_adapted_projection_are_those_of_finite_differences() {
 }
 
 #[test]
+fn dora_gives_what_its_definition_says() {
+    // One projection of everything, without dropout: gain · (W + s · B · A) x, bias apart.
+    let (rank, out, input) = (2, 300, 5);
+    let (weight, a, b) = (random(1, out * input), random(2, rank * input), random(3, out * rank));
+    let lengths: Vec<f32> = random(4, out).iter().map(|value| value + 2.0).collect();
+    let params = [a.as_slice(), &b, &lengths].concat();
+    let pool = Pool::default();
+    let norms = row_norms(&pool, &weight, &b, &a, rank, 0.5);
+    let magnitude = Magnitude { range: a.len() + b.len()..params.len(), norms: &norms };
+    let piece =
+        LoraPiece { column: 0, out, a: 0..10, b: 10..10 + out * rank, dropout_seed: None, magnitude: Some(magnitude) };
+    let lora = LoraGroup { params: &params, rank, scaling: 0.5, dropout: 0.0, pieces: vec![piece] };
+    let bias = random(5, out);
+    let linear = Linear { weight: Weight::Expanded(&weight), out, input, bias: Some(&bias), lora: Some(lora) };
+    let x = random(6, input);
+    let mut y = vec![f32::NAN; out];
+    linear.forward(&pool, &x, &mut y);
+    for row in 0..out {
+        let merged: Vec<f64> = (0..input)
+            .map(|at| {
+                let product: f64 = (0..rank).map(|r| f64::from(b[row * rank + r]) * f64::from(a[r * input + at])).sum();
+                f64::from(weight[row * input + at]) + 0.5 * product
+            })
+            .collect();
+        let norm = merged.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let through: f64 = merged.iter().zip(&x).map(|(w, x)| w * f64::from(*x)).sum();
+        let expected = f64::from(lengths[row]) / norm * through + f64::from(bias[row]);
+        assert!((f64::from(y[row]) - expected).abs() < 1e-5, "row {row}: {} instead of {expected}", y[row]);
+    }
+}
+
+#[test]
 fn the_loss_and_gradient_of_the_head_are_those_of_the_definition() {
     // More rows than one chunk, more vocabulary than one tile.
     let (rows, width, vocabulary) = (130, 6, 4100);
     let (hidden, weight) = (random(1, rows * width), random(2, vocabulary * width));
-    let targets: Vec<u32> = (0..rows).map(|row| (row * 1031 % vocabulary) as u32).collect();
-    for softcap in [None, Some(0.8)] {
+    let ids: Vec<u32> = (0..rows).map(|row| (row * 1031 % vocabulary) as u32).collect();
+    let weights: Vec<f32> = (0..rows).map(|row| (row % 5) as f32 * 0.5).collect();
+    let objective = |label_smoothing, focal_gamma| Objective { label_smoothing, focal_gamma };
+    let plain = objective(0.0, 0.0);
+    for (softcap, objective, weights) in [
+        (None, plain, None),
+        (Some(0.8), plain, None),
+        (None, plain, Some(&weights[..])),
+        (None, objective(0.2, 0.0), None),
+        (Some(0.8), objective(0.2, 0.0), Some(&weights[..])),
+        (None, objective(0.0, 2.0), Some(&weights[..])),
+        (Some(0.8), objective(0.0, 0.5), None),
+    ] {
+        let targets = Targets { ids: &ids, weights, objective };
         let head = |hidden: &[f32], gradient: Option<HeadGradient<'_>>| {
             let mut nats = vec![f64::NAN; rows];
             let lend = |range: std::ops::Range<usize>| Ok(&weight[range.start * width..range.end * width]);
             let head = Head { weight: lend, vocabulary, softcap };
-            head_loss(&Pool::default(), &head, hidden, &targets, &mut nats, gradient).unwrap();
+            head_loss(&Pool::default(), &head, hidden, targets, &mut nats, gradient).unwrap();
             nats
         };
         let nats = head(&hidden, None);
@@ -263,12 +322,17 @@ fn the_loss_and_gradient_of_the_head_are_those_of_the_definition() {
                 let logit = inner(x, &weight[id * width..][..width]);
                 softcap.map_or(logit, |cap| f64::from(cap) * (logit / f64::from(cap)).tanh())
             };
-            let total: f64 = (0..vocabulary).map(|id| logit(id).exp()).sum();
-            let expected = total.ln() - logit(targets[row] as usize);
+            let log_sum = (0..vocabulary).map(|id| logit(id).exp()).sum::<f64>().ln();
+            let nll = log_sum - logit(ids[row] as usize);
+            let everywhere = (0..vocabulary).map(|id| log_sum - logit(id)).sum::<f64>() / vocabulary as f64;
+            let smoothing = f64::from(objective.label_smoothing);
+            let focal = (1.0 - (-nll).exp()).powf(f64::from(objective.focal_gamma));
+            let expected = f64::from(weights.map_or(1.0, |weights| weights[row]))
+                * (focal * (1.0 - smoothing) * nll + smoothing * everywhere);
             assert!((nats - expected).abs() < 1e-5, "row {row}: {nats} instead of {expected}");
         }
         let mut gradient = vec![f32::NAN; hidden.len()];
-        let with = head(&hidden, Some(HeadGradient { scale: 0.25, d_hidden: &mut gradient }));
+        let with = head(&hidden, Some(HeadGradient { scale: 0.25, d_hidden: &mut gradient, d_weight: None }));
         assert_eq!(with, nats);
         check_gradient(&hidden, &gradient, |hidden| 0.25 * head(hidden, None).iter().sum::<f64>());
     }

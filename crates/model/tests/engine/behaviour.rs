@@ -14,19 +14,22 @@ fn gradients(decoder: &Decoder, adapter: &Adapter, batch: &Batch, options: &Step
     (loss.nats, grads)
 }
 
-const PLAIN: StepOptions = StepOptions { checkpointing: false, dropout_seed: None };
+/// A step whose dropout and noise are drawn by `dropout_seed`.
+fn seeded(dropout_seed: Option<u64>) -> StepOptions {
+    StepOptions { dropout_seed, ..StepOptions::default() }
+}
 
 #[test]
 fn packed_sequences_give_what_they_give_one_by_one() {
     let decoder = tiny::decoder();
     let adapter = tiny::adapter(&decoder, &tiny::lora(&TargetModule::SEVEN));
     let sequences = tiny::sequences();
-    let (packed_nats, packed) = gradients(&decoder, &adapter, &tiny::pack(&sequences), &PLAIN);
+    let (packed_nats, packed) = gradients(&decoder, &adapter, &tiny::pack(&sequences), &seeded(None));
     let mut nats = 0.0;
     let mut grads = vec![0.0; adapter.params().len()];
     for sequence in &sequences {
         let batch = tiny::pack(std::slice::from_ref(sequence));
-        nats += decoder.loss_and_gradients(&adapter, &batch, 0.01, &PLAIN, &mut grads).unwrap().nats;
+        nats += decoder.loss_and_gradients(&adapter, &batch, 0.01, &seeded(None), &mut grads).unwrap().nats;
     }
     assert!((packed_nats / nats - 1.0).abs() < 1e-6, "{packed_nats} against {nats}");
     assert!(tiny::distance(&packed, &grads) < 1e-5);
@@ -39,8 +42,9 @@ fn checkpointing_changes_no_bit_also_with_dropout() {
     let adapter = tiny::adapter(&decoder, &config);
     let batch = tiny::pack(&tiny::sequences());
     for dropout_seed in [None, Some(5)] {
-        let kept = gradients(&decoder, &adapter, &batch, &StepOptions { checkpointing: false, dropout_seed });
-        let recomputed = gradients(&decoder, &adapter, &batch, &StepOptions { checkpointing: true, dropout_seed });
+        let kept = gradients(&decoder, &adapter, &batch, &seeded(dropout_seed));
+        let recomputed =
+            gradients(&decoder, &adapter, &batch, &StepOptions { checkpointing: true, ..seeded(dropout_seed) });
         assert_eq!(kept, recomputed);
     }
 }
@@ -51,7 +55,7 @@ fn dropout_follows_its_seed_and_is_off_outside_training() {
     let config = LoraConfig { dropout: 0.2, ..tiny::lora(&TargetModule::SEVEN) };
     let adapter = tiny::adapter(&decoder, &config);
     let batch = tiny::pack(&tiny::sequences());
-    let with = |seed| gradients(&decoder, &adapter, &batch, &StepOptions { checkpointing: false, dropout_seed: seed });
+    let with = |seed| gradients(&decoder, &adapter, &batch, &seeded(seed));
     assert_eq!(with(Some(1)), with(Some(1)));
     assert_ne!(with(Some(1)).0, with(Some(2)).0);
     assert_ne!(with(Some(1)).0, with(None).0);
@@ -65,7 +69,7 @@ fn the_gradient_with_dropout_is_that_of_finite_differences() {
     let config = LoraConfig { dropout: 0.3, ..tiny::lora(&TargetModule::SEVEN) };
     let adapter = tiny::adapter(&decoder, &config);
     let batch = tiny::pack(&tiny::sequences());
-    let options = StepOptions { checkpointing: true, dropout_seed: Some(3) };
+    let options = StepOptions { checkpointing: true, ..seeded(Some(3)) };
     let (_, grads) = gradients(&decoder, &adapter, &batch, &options);
     let norm = grads.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
     // Along the gradient itself the loss rises by the gradient's norm.
@@ -85,9 +89,9 @@ fn gradients_add_to_what_is_there() {
     let decoder = tiny::decoder();
     let adapter = tiny::adapter(&decoder, &tiny::lora(&TargetModule::SEVEN));
     let batch = tiny::pack(&tiny::sequences());
-    let (_, once) = gradients(&decoder, &adapter, &batch, &PLAIN);
+    let (_, once) = gradients(&decoder, &adapter, &batch, &seeded(None));
     let mut twice = once.clone();
-    decoder.loss_and_gradients(&adapter, &batch, 0.01, &PLAIN, &mut twice).unwrap();
+    decoder.loss_and_gradients(&adapter, &batch, 0.01, &seeded(None), &mut twice).unwrap();
     let doubled: Vec<f32> = once.iter().map(|g| 2.0 * g).collect();
     assert!(tiny::distance(&twice, &doubled) < 1e-6);
 }
@@ -97,7 +101,10 @@ fn the_same_step_gives_the_same_bits() {
     let decoder = tiny::decoder();
     let adapter = tiny::adapter(&decoder, &tiny::lora(&TargetModule::SEVEN));
     let batch = tiny::pack(&tiny::sequences());
-    assert_eq!(gradients(&decoder, &adapter, &batch, &PLAIN), gradients(&decoder, &adapter, &batch, &PLAIN));
+    assert_eq!(
+        gradients(&decoder, &adapter, &batch, &seeded(None)),
+        gradients(&decoder, &adapter, &batch, &seeded(None))
+    );
 }
 
 #[test]
@@ -108,7 +115,10 @@ fn weights_kept_as_stored_give_the_same_bits_as_expanded_ones() {
         assert!(stored.weight_bytes() < expanded.weight_bytes());
         let adapter = tiny::adapter(&expanded, &tiny::lora(&TargetModule::SEVEN));
         let batch = tiny::pack(&tiny::sequences());
-        assert_eq!(gradients(&expanded, &adapter, &batch, &PLAIN), gradients(&stored, &adapter, &batch, &PLAIN));
+        assert_eq!(
+            gradients(&expanded, &adapter, &batch, &seeded(None)),
+            gradients(&stored, &adapter, &batch, &seeded(None))
+        );
     }
 }
 
@@ -194,7 +204,7 @@ fn every_part_of_an_adapter_learns() {
 fn a_batch_that_contradicts_itself_is_refused() {
     let decoder = tiny::decoder();
     let batch = |ids: &[u32], labels: &[i64], starts: &[usize]| {
-        let batch = Batch { ids: ids.to_vec(), labels: labels.to_vec(), starts: starts.to_vec() };
+        let batch = Batch { ids: ids.to_vec(), labels: labels.to_vec(), starts: starts.to_vec(), ..Batch::default() };
         decoder.loss(None, &batch).unwrap_err()
     };
     assert!(matches!(batch(&[1, 2], &[1], &[0]), ModelError::Length { .. }));

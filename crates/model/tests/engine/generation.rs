@@ -87,3 +87,31 @@ fn breaking_stops_at_once_and_keeps_what_was_written() {
     let texts = decoder.generate(None, &prompts(), &options, &mut stop).unwrap();
     assert_eq!(texts.iter().map(Vec::len).sum::<usize>(), 7);
 }
+
+#[test]
+fn weights_kept_as_stored_write_the_same_text() {
+    use candle_core::quantized::GgmlDType;
+    use hone_model::{LoraConfig, WeightStorage};
+    let options = GenerateOptions { max_tokens: 20, ..GenerateOptions::default() };
+    for (dtype, use_dora) in [(GgmlDType::Q8_0, false), (GgmlDType::Q5_0, true), (GgmlDType::F16, false)] {
+        let texts = [WeightStorage::Expanded, WeightStorage::Stored].map(|storage| {
+            let decoder = tiny::decoder_of(dtype, storage);
+            let adapter = tiny::adapter(&decoder, &LoraConfig { use_dora, ..tiny::lora(&TargetModule::SEVEN) });
+            decoder.generate(Some(&adapter), &prompts(), &options, &mut |_, _| ControlFlow::Continue(())).unwrap()
+        });
+        assert_eq!(texts[0], texts[1], "{dtype:?}");
+    }
+}
+
+#[test]
+fn a_penalty_keeps_the_text_from_repeating_a_token() {
+    let decoder = tiny::decoder();
+    let options = GenerateOptions { max_tokens: 20, repeat_penalty: 1e6, ..GenerateOptions::default() };
+    for (prompt, text) in prompts().iter().zip(written(&decoder, &prompts(), &options)) {
+        let mut seen = prompt.clone();
+        for id in text {
+            assert!(!seen.contains(&id), "{id} comes twice");
+            seen.push(id);
+        }
+    }
+}

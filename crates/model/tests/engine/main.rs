@@ -3,7 +3,9 @@
 
 mod behaviour;
 mod folders;
+mod full;
 mod generation;
 mod hostile;
+mod objectives;
 mod oracle;
 mod tiny;

@@ -97,12 +97,19 @@ pub fn decoder_of(dtype: GgmlDType, storage: WeightStorage) -> Decoder {
 }
 
 pub fn lora(target_modules: &[TargetModule]) -> LoraConfig {
-    LoraConfig { rank: 3, alpha: 6.0, dropout: 0.0, target_modules: target_modules.to_vec(), use_rslora: false }
+    LoraConfig {
+        rank: 3,
+        alpha: 6.0,
+        dropout: 0.0,
+        target_modules: target_modules.to_vec(),
+        use_rslora: false,
+        use_dora: false,
+    }
 }
 
 /// An adapter in the middle of training: no matrix is zero.
 pub fn adapter(decoder: &Decoder, config: &LoraConfig) -> Adapter {
-    let mut adapter = Adapter::new(decoder.config(), config, 7).unwrap();
+    let mut adapter = decoder.fresh_adapter(config, 7).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(8);
     for value in adapter.params_mut() {
         *value += random.random_range(-0.1..0.1);

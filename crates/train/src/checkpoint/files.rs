@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Checkpoint, Fingerprint, Progress};
 use crate::error::{Result, TrainError};
+use crate::optimiser::{Coded, Moments};
 use crate::sequences::hex;
 
 const ABOUT: &str = "checkpoint.toml";
@@ -59,19 +60,28 @@ pub(super) fn read(folder: &Path) -> Result<Checkpoint<'static>> {
             return Err(damaged(format!("`{name}` is not f32")));
         }
         let numbers = tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-        Ok(Cow::Owned(numbers.collect::<Vec<f32>>()))
+        Ok(numbers.collect::<Vec<f32>>())
+    };
+    let coded = |name: &str| {
+        let tensor = tensors.tensor(name).map_err(|error| damaged(error.to_string()))?;
+        Ok::<_, TrainError>(Coded { codes: tensor.data().to_vec(), scales: numbers(&format!("{name}_scales"))? })
+    };
+    let eight_bit = tensors.tensor("exp_avg").is_ok_and(|tensor| tensor.dtype() == Dtype::U8);
+    let moments = if eight_bit {
+        Moments::Eight { exp_avg: coded("exp_avg")?, exp_avg_sq: coded("exp_avg_sq")? }
+    } else {
+        Moments::Full { exp_avg: numbers("exp_avg")?, exp_avg_sq: numbers("exp_avg_sq")? }
     };
     let checkpoint = Checkpoint {
         progress: about.progress,
         fingerprint: about.fingerprint,
-        params: numbers("params")?,
-        exp_avg: numbers("exp_avg")?,
-        exp_avg_sq: numbers("exp_avg_sq")?,
-        best_params: numbers("best_params")?,
+        params: Cow::Owned(numbers("params")?),
+        moments: Cow::Owned(moments),
+        best_params: Cow::Owned(numbers("best_params")?),
     };
     let len = checkpoint.params.len();
     let best_fits = [0, len].contains(&checkpoint.best_params.len());
-    if checkpoint.exp_avg.len() != len || checkpoint.exp_avg_sq.len() != len || !best_fits {
+    if checkpoint.moments.len() != len || !checkpoint.moments.is_whole() || !best_fits {
         return Err(damaged("its parts differ in length".to_owned()));
     }
     Ok(checkpoint)
@@ -101,16 +111,25 @@ fn verified(folder: &Path, name: &str) -> Result<Vec<u8>> {
 }
 
 fn state_bytes(checkpoint: &Checkpoint<'_>) -> std::result::Result<Vec<u8>, safetensors::SafeTensorError> {
-    let parts = [
-        ("params", &checkpoint.params),
-        ("exp_avg", &checkpoint.exp_avg),
-        ("exp_avg_sq", &checkpoint.exp_avg_sq),
-        ("best_params", &checkpoint.best_params),
-    ];
+    let mut parts: Vec<(&str, Dtype, &[u8])> = vec![("params", Dtype::F32, bytemuck::cast_slice(&checkpoint.params))];
+    match &*checkpoint.moments {
+        Moments::Full { exp_avg, exp_avg_sq } => {
+            parts.push(("exp_avg", Dtype::F32, bytemuck::cast_slice(exp_avg)));
+            parts.push(("exp_avg_sq", Dtype::F32, bytemuck::cast_slice(exp_avg_sq)));
+        }
+        Moments::Eight { exp_avg, exp_avg_sq } => {
+            parts.push(("exp_avg", Dtype::U8, &exp_avg.codes));
+            parts.push(("exp_avg_scales", Dtype::F32, bytemuck::cast_slice(&exp_avg.scales)));
+            parts.push(("exp_avg_sq", Dtype::U8, &exp_avg_sq.codes));
+            parts.push(("exp_avg_sq_scales", Dtype::F32, bytemuck::cast_slice(&exp_avg_sq.scales)));
+        }
+    }
+    parts.push(("best_params", Dtype::F32, bytemuck::cast_slice(&checkpoint.best_params)));
     let views = parts
         .into_iter()
-        .map(|(name, values)| {
-            Ok((name, TensorView::new(Dtype::F32, vec![values.len()], bytemuck::cast_slice(values))?))
+        .map(|(name, dtype, bytes)| {
+            let size = if dtype == Dtype::U8 { 1 } else { size_of::<f32>() };
+            Ok((name, TensorView::new(dtype, vec![bytes.len() / size], bytes)?))
         })
         .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()?;
     safetensors::serialize(views, None)

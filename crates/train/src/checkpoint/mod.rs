@@ -1,7 +1,7 @@
 //! Checkpoints: everything a run needs to go on as if it had never stopped.
 //!
 //! A checkpoint is a folder `checkpoints/step-000123/` with three files: `checkpoint.toml` (how far the run is and what
-//! it was made from), `state.safetensors` (the adapter, `AdamW`'s averages, the best adapter so far; f32, one dimension)
+//! it was made from), `state.safetensors` (the adapter, `AdamW`'s averages, the best adapter so far; f32, averages also in 8 bits with their scales, one dimension)
 //! and `SHA256SUMS` over both, written in a hidden folder beside it, synced, read back, then renamed: at every moment it
 //! is whole or not there. The two newest are kept, so that a damaged one never costs the run.
 
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use store::{load_newest, newest_step, save};
 
 use crate::error::{Result, TrainError};
+use crate::optimiser::Moments;
 
 /// How far a run is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -57,10 +58,8 @@ pub struct Checkpoint<'a> {
     pub fingerprint: Fingerprint,
     /// The adapter, [`hone_model::Adapter::params`].
     pub params: Cow<'a, [f32]>,
-    /// `AdamW`'s average of the gradient.
-    pub exp_avg: Cow<'a, [f32]>,
-    /// `AdamW`'s average of the squared gradient.
-    pub exp_avg_sq: Cow<'a, [f32]>,
+    /// `AdamW`'s averages.
+    pub moments: Cow<'a, Moments>,
     /// The adapter with the best held-out loss; empty when the last one is kept.
     pub best_params: Cow<'a, [f32]>,
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::TrainError;
+use crate::optimiser::Coded;
 
 fn checkpoint(step: u32) -> Checkpoint<'static> {
     let numbers = |shift: f32| Cow::Owned((0..100).map(|at| (at as f32 + shift).sin() / 3.0).collect::<Vec<f32>>());
@@ -22,8 +23,10 @@ fn checkpoint(step: u32) -> Checkpoint<'static> {
         },
         fingerprint: Fingerprint { rows: "r".into(), base: "b".into(), config: "c".into() },
         params: numbers(step as f32),
-        exp_avg: numbers(0.5),
-        exp_avg_sq: numbers(0.25),
+        moments: Cow::Owned(Moments::Full {
+            exp_avg: numbers(0.5).into_owned(),
+            exp_avg_sq: numbers(0.25).into_owned(),
+        }),
         best_params: Cow::Borrowed(&[]),
     }
 }
@@ -39,12 +42,25 @@ fn a_checkpoint_comes_back_to_the_bit() {
     let mut written = checkpoint(12);
     written.params.to_mut()[3] = f32::MIN_POSITIVE / 4.0;
     written.params.to_mut()[4] = -0.0;
-    written.best_params = written.exp_avg.clone();
+    written.best_params = written.params.clone();
     save(folder.path(), &written).unwrap();
     let read = load_newest(folder.path(), &Job::silent()).unwrap().unwrap();
     assert_eq!(read, written);
     assert_eq!(read.params[4].to_bits(), (-0.0f32).to_bits());
     assert_eq!(read.progress.loss_ema.to_bits(), (0.1f64 + 0.2).to_bits());
+}
+
+#[test]
+fn a_state_of_eight_bits_comes_back_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let coded = |shift: usize| Coded {
+        codes: (0..100).map(|at| (at * 5 + shift) as u8).collect(),
+        scales: vec![1.0 / 3.0 + shift as f32],
+    };
+    let moments = Cow::Owned(Moments::Eight { exp_avg: coded(1), exp_avg_sq: coded(2) });
+    let written = Checkpoint { moments, ..checkpoint(12) };
+    save(folder.path(), &written).unwrap();
+    assert_eq!(load_newest(folder.path(), &Job::silent()).unwrap().unwrap(), written);
 }
 
 #[test]

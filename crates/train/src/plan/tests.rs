@@ -24,7 +24,8 @@ fn resolve_with(
     (train, valid): (&Sequences, &Sequences),
     memory_available: u64,
 ) -> Result<Plan> {
-    let around = Circumstances { base: "b", decoder, train, valid, memory_available, disk_free: GB, cores: 2 };
+    let (disk_free, file_bytes) = (GB, 80_000);
+    let around = Circumstances { base: "b", decoder, file_bytes, train, valid, memory_available, disk_free, cores: 2 };
     Plan::resolve(config, &around)
 }
 
@@ -101,7 +102,10 @@ fn a_plan_that_does_not_fit_says_what_to_change() {
     let error = tight(&["gradient_checkpointing=off"]);
     assert!(matches!(error, TrainError::DoesNotFit { .. }), "{error}");
     assert_eq!(error.hint().unwrap(), "Set `gradient_checkpointing` to `on`");
-    assert!(tight(&["gradient_checkpointing=on"]).hint().unwrap().contains("smaller base model"));
+    let error = tight(&["gradient_checkpointing=on", "stored_weights=off"]);
+    assert_eq!(error.hint().unwrap(), "Set `stored_weights` to `on`");
+    let error = tight(&["gradient_checkpointing=on", "stored_weights=on"]);
+    assert!(error.hint().unwrap().contains("smaller base model"));
 }
 
 #[test]
@@ -115,6 +119,31 @@ fn checkpointing_is_chosen_only_when_memory_is_short() {
     let tight = plan(1);
     assert!(tight.gradient_checkpointing && tight.micro_batch_tokens < 4096 && tight.micro_batch_tokens >= 100);
     assert!(tight.memory_bytes < roomy.memory_bytes);
+}
+
+#[test]
+fn weights_stay_as_stored_before_activations_are_recomputed() {
+    // A model of half a gigabyte whose file is an eighth of that.
+    let mut decoder = tiny_decoder(1).config().clone();
+    decoder.vocabulary_size = 4_000_000;
+    let (train, valid) = (rows(&[100; 4]), rows(&[]));
+    let plan = |memory| {
+        let around = Circumstances {
+            base: "b",
+            decoder: &decoder,
+            file_bytes: 64 << 20,
+            train: &train,
+            valid: &valid,
+            memory_available: memory,
+            disk_free: GB,
+            cores: 2,
+        };
+        Plan::resolve(&config(&[]), &around).unwrap()
+    };
+    let (roomy, tight) = (plan(64 * GB), plan(4 * GB));
+    assert!(!roomy.stored_weights && !roomy.gradient_checkpointing);
+    assert!(tight.stored_weights && !tight.gradient_checkpointing, "{tight:?}");
+    assert!(roomy.memory_bytes - tight.memory_bytes > 300 << 20);
 }
 
 #[test]

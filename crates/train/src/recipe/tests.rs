@@ -16,6 +16,7 @@ struct Tiny {
     plan: Plan,
     train: Vec<TokenSequence>,
     valid: Vec<TokenSequence>,
+    weights: BTreeMap<i64, f32>,
     runs: tempfile::TempDir,
 }
 
@@ -30,6 +31,7 @@ impl Tiny {
             &Circumstances {
                 base: "tiny",
                 decoder: decoder.config(),
+                file_bytes: 80_000,
                 train: &of(&train),
                 valid: &of(&valid),
                 memory_available: 8 << 30,
@@ -38,11 +40,12 @@ impl Tiny {
             },
         )
         .unwrap();
-        Self { decoder, config, plan, train, valid, runs: tempfile::tempdir().unwrap() }
+        let weights = train.iter().map(|row| (row.row, 0.5 + (row.row % 3) as f32)).collect();
+        Self { decoder, config, plan, train, valid, weights, runs: tempfile::tempdir().unwrap() }
     }
 
     fn fingerprint(&self) -> Fingerprint {
-        let rows = sequences::fingerprint(&[&self.train, &self.valid]);
+        let rows = sequences::fingerprint(&[&self.train, &self.valid], &self.weights);
         Fingerprint { rows, base: "base".into(), config: self.config.to_toml().unwrap() }
     }
 
@@ -58,12 +61,16 @@ impl Tiny {
     }
 
     fn go(&self, mut folder: RunFolder, job: &Job) -> Result<RunState> {
-        let adapter = Adapter::new(self.decoder.config(), &self.config.lora, self.config.seed).unwrap();
+        let adapter = match self.config.method {
+            Method::Lora => self.decoder.fresh_adapter(&self.config.lora, self.config.seed).unwrap(),
+            Method::Full => self.decoder.trainable_copy().unwrap(),
+        };
         let recipe = Recipe {
             decoder: &self.decoder,
             config: &self.config,
             plan: &self.plan,
             train: &self.train,
+            weights: &self.weights,
             valid: &self.valid,
             question: None,
         };
@@ -72,7 +79,7 @@ impl Tiny {
     }
 
     fn adapter(&self, run: &Path) -> Adapter {
-        Adapter::load_peft(&run.join("adapter"), self.decoder.config()).unwrap()
+        Adapter::load(&run.join("adapter"), self.decoder.config()).unwrap()
     }
 }
 
@@ -150,6 +157,45 @@ fn a_run_stopped_anywhere_goes_on_to_the_same_bits_as_an_unbroken_one() {
         };
         assert_eq!(story(&one), story(&other), "each step is there once");
     }
+}
+
+#[test]
+fn a_run_with_every_choice_of_its_own_goes_on_to_the_same_bits_and_learns() {
+    let changes = [
+        "optimiser=adamw_8bit",
+        "neftune_alpha=5",
+        "label_smoothing=0.1",
+        "group_by_length=true",
+        "packing=false",
+        "use_dora=true",
+    ];
+    let tiny = Tiny::new(|config| changes.iter().for_each(|change| config.set(change).unwrap()));
+    let (unbroken, state) = tiny.start(&Job::silent());
+    let state = state.unwrap();
+    assert!(state.loss_after.unwrap() < state.loss_before.unwrap() - 0.1, "{state:?}");
+    let (run, stopped) = tiny.start(&cancels_after(7));
+    assert!(stopped.unwrap_err().is_cancelled());
+    tiny.resume(&run, &Job::silent()).unwrap();
+    assert_eq!(bits(&tiny.adapter(&run)), bits(&tiny.adapter(&unbroken)));
+}
+
+#[test]
+fn a_full_fine_tuning_learns_and_goes_on_to_the_same_bits() {
+    let tiny = Tiny::new(|config| {
+        for change in ["method=full", "learning_rate=2e-3", "optimiser=adamw_8bit"] {
+            config.set(change).unwrap();
+        }
+    });
+    assert_eq!(tiny.plan.warnings.last().unwrap().code, "high_learning_rate");
+    let (unbroken, state) = tiny.start(&Job::silent());
+    let state = state.unwrap();
+    assert!(state.loss_after.unwrap() < state.loss_before.unwrap() - 0.1, "{state:?}");
+    let trained = tiny.adapter(&unbroken);
+    assert!(trained.is_full() && trained.params().len() as u64 == tiny.plan.trainable_parameters);
+    let (run, stopped) = tiny.start(&cancels_after(7));
+    assert!(stopped.unwrap_err().is_cancelled());
+    tiny.resume(&run, &Job::silent()).unwrap();
+    assert_eq!(bits(&tiny.adapter(&run)), bits(&trained));
 }
 
 #[test]

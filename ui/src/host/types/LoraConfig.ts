@@ -24,4 +24,9 @@ target_modules: Array<TargetModule>,
 /**
  * Rank-stabilised scaling (Kalajdzievski 2023, <https://arxiv.org/abs/2312.03732>).
  */
-use_rslora: boolean, };
+use_rslora: boolean, 
+/**
+ * Trains the lengths of the adapted weights' rows apart from their directions (`DoRA`, Liu et al. 2024,
+ * <https://arxiv.org/abs/2402.09353>).
+ */
+use_dora: boolean, };

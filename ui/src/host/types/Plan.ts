@@ -79,6 +79,10 @@ micro_batch_tokens: number,
  */
 gradient_checkpointing: boolean, 
 /**
+ * Whether the base model's weights stay in memory as its file stores them.
+ */
+stored_weights: boolean, 
+/**
  * Estimated peak memory, bytes.
  */
 memory_bytes: number, 

@@ -5,7 +5,7 @@
  */
 export type PlanWarning = { 
 /**
- * Stable: `few_rows`, `truncated`, `left_out`, `refused`, `no_valid_rows`, `tight_memory`.
+ * Stable: `few_rows`, `truncated`, `left_out`, `refused`, `no_valid_rows`, `tight_memory`, `high_learning_rate`.
  */
 code: string, 
 /**

@@ -32,6 +32,9 @@ pub struct Bench {
     /// Rank of the fresh adapter
     #[arg(long, default_value_t = 16)]
     rank: usize,
+    /// `DoRA` instead of plain LoRA for the fresh adapter
+    #[arg(long, conflicts_with = "adapter")]
+    dora: bool,
     /// Measured steps, after one that is not
     #[arg(long, default_value_t = 3)]
     steps: usize,
@@ -77,7 +80,7 @@ pub fn run(arguments: &Bench, context: &Context) -> Outcome {
     };
     let mut adapter = match &arguments.adapter {
         Some(folder) => Adapter::load_peft(folder, decoder.config())?,
-        None => Adapter::new(decoder.config(), &lora(arguments.rank), 0)?,
+        None => decoder.fresh_adapter(&LoraConfig { use_dora: arguments.dora, ..lora(arguments.rank) }, 0)?,
     };
     let measured = measure(arguments, &decoder, &mut adapter, &batch, &context.job)?;
     let per_second = |value: Option<f64>| value.map_or("unknown".to_owned(), |value| format!("{value:.0}"));
@@ -90,7 +93,7 @@ pub fn run(arguments: &Bench, context: &Context) -> Outcome {
 }
 
 fn measure(arguments: &Bench, decoder: &Decoder, adapter: &mut Adapter, batch: &Batch, job: &Job) -> Outcome<Measured> {
-    let options = StepOptions { checkpointing: arguments.checkpointing, dropout_seed: None };
+    let options = StepOptions { checkpointing: arguments.checkpointing, ..StepOptions::default() };
     let mut optimiser = AdamW::new(&OptimiserConfig::default(), adapter.params().len());
     let mut grads = vec![0.0; adapter.params().len()];
     let trained_tokens = batch.trained_tokens();
@@ -133,6 +136,7 @@ fn lora(rank: usize) -> LoraConfig {
         dropout: 0.0,
         target_modules: TargetModule::SEVEN.to_vec(),
         use_rslora: false,
+        use_dora: false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod batch;
 mod bench;
+mod generate;
 mod logits;
 mod pages;
 mod step;
@@ -35,6 +36,8 @@ enum LabVerb {
     Bench(bench::Bench),
     /// How long a page of the project's rows takes
     Pages(pages::Pages),
+    /// Greedy continuation of given token ids, and its speed
+    Generate(generate::Generate),
 }
 
 /// Does what was asked.
@@ -44,6 +47,7 @@ pub fn run(arguments: Lab, context: &Context) -> Outcome {
         LabVerb::Step(arguments) => step::run(&arguments, context),
         LabVerb::Bench(arguments) => bench::run(&arguments, context),
         LabVerb::Pages(arguments) => pages::run(&arguments, context),
+        LabVerb::Generate(arguments) => generate::run(&arguments, context),
     }
 }
 

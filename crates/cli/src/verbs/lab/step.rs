@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use hone_job::{ErrorCode, fs};
 use hone_model::lora::write_tensors;
-use hone_model::{Adapter, StepOptions, WeightStorage};
+use hone_model::{Adapter, Objective, StepOptions, WeightStorage};
 use hone_train::optimiser::{AdamW, OptimiserConfig};
 use serde_json::json;
 
@@ -23,7 +23,8 @@ pub struct Step {
     /// A PEFT adapter's folder
     #[arg(long, value_name = "DIR")]
     adapter: PathBuf,
-    /// `{"input_ids", "attention_mask", "labels"}`, rows of one length, labels not shifted, −100 = not trained
+    /// `{"input_ids", "attention_mask", "labels"}`, rows of one length, labels not shifted, −100 = not trained; with
+    /// `"row_weights"` the tokens of each row count that much, and the loss is divided by what all tokens count together
     #[arg(long, value_name = "JSON")]
     batch: PathBuf,
     /// Where `loss.json`, `grads.safetensors` and `adapter_model.safetensors` go
@@ -41,6 +42,21 @@ pub struct Step {
     /// `AdamW`'s weight decay
     #[arg(long, default_value_t = 0.01)]
     weight_decay: f64,
+    /// Share of each target that is spread over the vocabulary
+    #[arg(long, default_value_t = 0.0)]
+    label_smoothing: f32,
+    /// Exponent of the focal loss, instead of label smoothing
+    #[arg(long, default_value_t = 0.0)]
+    focal_gamma: f32,
+    /// Strength of `NEFTune`'s noise
+    #[arg(long, default_value_t = 0.0)]
+    neftune_alpha: f32,
+    /// Seed of the noise
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Keep the optimiser's state in 8 bits a number
+    #[arg(long)]
+    eight_bit: bool,
     /// Compute each layer again in the backward pass
     #[arg(long)]
     checkpointing: bool,
@@ -55,13 +71,24 @@ pub fn run(arguments: &Step, context: &Context) -> Outcome {
     let decoder = load(&arguments.model, WeightStorage::Expanded, &context.job)?;
     let mut adapter = Adapter::load_peft(&arguments.adapter, decoder.config())?;
     let mut grads = vec![0.0; adapter.params().len()];
-    let scale = 1.0 / batch.trained_tokens().max(1) as f32;
-    let options = StepOptions { checkpointing: arguments.checkpointing, dropout_seed: None };
+    let weight = batch.trained_weight();
+    let scale = if weight > 0.0 { (1.0 / weight) as f32 } else { 0.0 };
+    let options = StepOptions {
+        checkpointing: arguments.checkpointing,
+        dropout_seed: (arguments.neftune_alpha > 0.0).then_some(arguments.seed),
+        neftune_alpha: arguments.neftune_alpha,
+        objective: Objective { label_smoothing: arguments.label_smoothing, focal_gamma: arguments.focal_gamma },
+    };
     let loss = decoder.loss_and_gradients(&adapter, &batch, scale, &options, &mut grads)?;
 
     fs::create_dir_all(&arguments.out)?;
     write_tensors(&arguments.out.join("grads.safetensors"), &adapter, &grads)?;
-    let config = OptimiserConfig { betas: [beta1, beta2], eps: arguments.eps, weight_decay: arguments.weight_decay };
+    let config = OptimiserConfig {
+        betas: [beta1, beta2],
+        eps: arguments.eps,
+        weight_decay: arguments.weight_decay,
+        eight_bit: arguments.eight_bit,
+    };
     AdamW::new(&config, grads.len()).step(adapter.params_mut(), &grads, arguments.learning_rate)?;
     adapter.save_peft(&arguments.out, &arguments.model)?;
     let result = json!({ "loss": loss.mean(), "trained_tokens": loss.tokens });
