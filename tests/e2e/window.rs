@@ -137,6 +137,7 @@ async fn clean(window: &Window) {
             window.wait("the rule is undone", would, 60).await;
         }
     }
+    window.press("quiet-rules").await;
     window.press("look-personal").await;
     window.picture("3-personal").await;
 }

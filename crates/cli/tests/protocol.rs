@@ -149,11 +149,19 @@ fn people_read_words() {
     rows 1 to 1 of 1
     ");
     insta::assert_snapshot!(run(&["clean"]), @r"
-    rule        changes  leaves out  points at
-    whitespace        0           0          0
-    duplicates        0           0          0
-    too_short         0           0          0
-    too_long          0           0          0
+    rule             changes  leaves out  points at
+    html                   0           0          0
+    characters             0           0          0
+    width                  0           0          0
+    hyphenation            0           0          0
+    whitespace             0           0          0
+    boilerplate            0           0          0
+    duplicates             0           0          0
+    near_duplicates        0           0          0
+    too_short              0           0          0
+    too_long               0           0          0
+    contradictions         0           0          0
+    leaks                  0           0          0
     Take one back with `hone clean --undo NAME`.
     ");
 }

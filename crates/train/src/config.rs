@@ -251,12 +251,10 @@ impl RunConfig {
             ),
             ("lora.rank", self.lora.rank.to_string(), (1..=1024).contains(&self.lora.rank), "from 1 to 1024"),
         ];
-        match checks.into_iter().find(|(_, _, holds, _)| !holds) {
-            Some((key, value, _, allowed)) => Err(TrainError::OutOfRange { key, value, allowed }),
-            None => {
-                self.objective().check()?;
-                Ok(self.lora.check()?)
-            }
+        if let Some((key, value, _, allowed)) = checks.into_iter().find(|(_, _, holds, _)| !holds) {
+            return Err(TrainError::OutOfRange { key, value, allowed });
         }
+        self.objective().check()?;
+        Ok(self.lora.check()?)
     }
 }

@@ -24,8 +24,10 @@ pub(super) fn groups(rows: &[Row]) -> Vec<Group> {
     let mut keys: Vec<String> = Vec::with_capacity(rows.len());
     for (at, row) in rows.iter().enumerate() {
         let question = question_key(row);
-        // A long record that was split into several rows has them all on one line.
-        let place = row.passage.map(|passage| format!("p {passage}")).or(row.line.map(|line| format!("l {line}")));
+        // A long text that was split into several rows has them all on one line. Conversations are not split, and a JSON
+        // array may have every one of them on its only line.
+        let line = row.line.filter(|_| row.messages.is_empty()).map(|line| format!("l {line}"));
+        let place = row.passage.map(|passage| format!("p {passage}")).or(line);
         let source = row.document.as_ref().zip(place).map(|(document, place)| format!("{place} {document}"));
         for key in source.iter().chain([&question]) {
             let first = *first_with.entry(key.clone()).or_insert(at);

@@ -40,7 +40,8 @@ fn references_that_lead_nowhere_say_what_to_do() {
     assert!(hint("gemma9").starts_with("Known names: gemma3-270m, "));
     assert!(hint("/nowhere/x.gguf").starts_with("Check the path"));
     assert!(hint("ollama:x").contains("OLLAMA_MODELS"));
-    assert!(hint(folder.path().to_str().unwrap()).contains("convert_hf_to_gguf.py"));
+    let empty = resolve(folder.path().to_str().unwrap(), &places).unwrap_err();
+    assert!(empty.to_string().contains("a folder without `config.json`"), "{empty}");
     assert_eq!(list(&places), []);
 }
 

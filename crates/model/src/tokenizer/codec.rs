@@ -167,9 +167,13 @@ impl Tokenizer {
         text.strip_prefix(' ').filter(|_| self.drops_first_space()).unwrap_or(&text).to_owned()
     }
 
-    /// Whether the space in front of a decoded text was put there by the tokenizer, as Transformers' decoder has it.
+    /// Whether the space in front of a decoded text was put there by the tokenizer, as the decoders of Transformers and llama.cpp have it.
     pub(super) fn drops_first_space(&self) -> bool {
-        matches!(&self.algorithm, Algorithm::Hub(hub) if hub.space_in_front)
+        match &self.algorithm {
+            Algorithm::Spm { add_space_prefix, .. } => *add_space_prefix,
+            Algorithm::Hub(hub) => hub.space_in_front,
+            Algorithm::Bpe(_) => false,
+        }
     }
 
     /// The text of tokens with control tokens spelled out.

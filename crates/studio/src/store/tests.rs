@@ -284,7 +284,7 @@ fn a_full_disk_at_any_page_is_named_and_leaves_what_was_there() {
     let mut refused = 0;
     // One more page each time until it goes through.
     for room in 0.. {
-        store.connection.pragma_update_and_check(None, "max_page_count", pages + room * 8, |_| Ok(())).unwrap();
+        store.connection.pragma_update_and_check(None, "max_page_count", pages + room, |_| Ok(())).unwrap();
         match store.add(&more) {
             Ok(added) => {
                 assert_eq!(added, Added::New { passages: 2, rows: 50 });

@@ -45,7 +45,7 @@ impl Code {
         // Twice 127 values, or 254, besides 0 and 1.
         let mut values = [0.0; 256];
         values.copy_from_slice(&all);
-        let borders = std::array::from_fn(|at| (values[at] + values[at + 1]) / 2.0);
+        let borders = std::array::from_fn(|at| f32::midpoint(values[at], values[at + 1]));
         Self { values, borders }
     }
 

@@ -13,7 +13,7 @@ reference: string,
  */
 name: string, 
 /**
- * The GGUF file.
+ * The GGUF file, or the folder.
  */
 path: string, 
 /**
@@ -25,7 +25,7 @@ architecture: string,
  */
 parameters: number, 
 /**
- * Size of the file.
+ * Size of the files with weights.
  */
 bytes: number, 
 /**

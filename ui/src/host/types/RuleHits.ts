@@ -4,4 +4,47 @@ import type { Details } from "./Details";
 import type { Rule } from "./Rule";
 import type { RuleVerdict } from "./RuleVerdict";
 
-export type RuleHits = { rule: Rule, applied: boolean, changed: number, dropped: number, flagged: number, made: number, kept: number, verdicts: Array<RuleVerdict>, details: Details, options: CleanOptions, };
+/**
+ * What a rule does to the rows.
+ */
+export type RuleHits = { 
+/**
+ * Which rule.
+ */
+rule: Rule, 
+/**
+ * Whether it is applied; else this is a preview.
+ */
+applied: boolean, 
+/**
+ * Rows that it changes.
+ */
+changed: number, 
+/**
+ * Rows that it leaves out.
+ */
+dropped: number, 
+/**
+ * Rows that it only points at.
+ */
+flagged: number, 
+/**
+ * Rows that it makes in the place of left out ones.
+ */
+made: number, 
+/**
+ * Rows over which the user told it to pass.
+ */
+kept: number, 
+/**
+ * The first of its hits, before and after.
+ */
+verdicts: Array<RuleVerdict>, 
+/**
+ * What it saw beside its hits.
+ */
+details: Details, 
+/**
+ * With which options; of other rules the defaults.
+ */
+options: CleanOptions, };

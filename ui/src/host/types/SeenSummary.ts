@@ -2,4 +2,59 @@
 import type { Enough } from "./Enough";
 import type { Refusal } from "./Refusal";
 
-export type SeenSummary = { max_seq_len: number, rows: number, other_kind: number, tokens: number, trained_tokens: number, cut_tokens: number, longest: number, cut: Array<number>, cut_rows: number, nothing: Array<number>, nothing_rows: number, refused: Array<Refusal>, enough: Enough, };
+/**
+ * What the model will see.
+ */
+export type SeenSummary = { 
+/**
+ * The longest row that is trained on, tokens; what is beyond is cut off.
+ */
+max_seq_len: number, 
+/**
+ * Rows that are trained on, with what is measured during training.
+ */
+rows: number, 
+/**
+ * Of these, rows that this training passes over: texts where there are conversations.
+ */
+other_kind: number, 
+/**
+ * Tokens of the rows that are trained on, template included, cut ones not.
+ */
+tokens: number, 
+/**
+ * Tokens that are learned.
+ */
+trained_tokens: number, 
+/**
+ * Tokens that are cut off.
+ */
+cut_tokens: number, 
+/**
+ * The longest row before cutting, tokens.
+ */
+longest: number, 
+/**
+ * Rows that are cut, by number.
+ */
+cut: Array<number>, 
+/**
+ * How many rows are cut.
+ */
+cut_rows: number, 
+/**
+ * Rows with nothing to learn, by number: no answer, or cut before it.
+ */
+nothing: Array<number>, 
+/**
+ * How many rows have nothing to learn.
+ */
+nothing_rows: number, 
+/**
+ * Rows that the chat template refuses, with its reason.
+ */
+refused: Array<Refusal>, 
+/**
+ * Whether there is enough to learn from.
+ */
+enough: Enough, };

@@ -1,6 +1,6 @@
 //! How much each row surprises the base model: its perplexity, measured once and kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use hone_data::Row;
 use hone_data::sequence::{TokenSequence, batches};
@@ -60,7 +60,7 @@ fn measure(decoder: &Decoder, sequences: &[TokenSequence], context: &Context) ->
     let mut values = HashMap::new();
     for pack in batches(sequences, &order, sequences.len(), AT_ONCE).iter().flatten() {
         check(&context.job)?;
-        let nats = decoder.token_losses(None, &sequences::batch(pack))?;
+        let nats = decoder.token_losses(None, &sequences::batch(pack, &BTreeMap::new()))?;
         let mut rest = &nats[..];
         let ends = pack.starts.iter().skip(1).copied().chain([pack.ids.len()]);
         for ((row, start), end) in pack.rows.iter().zip(&pack.starts).zip(ends) {
