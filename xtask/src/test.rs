@@ -114,6 +114,8 @@ fn ui() -> Outcome<Count> {
 ///
 /// Also what builds the worker: the same set of crates means the same features, so nothing is compiled twice.
 fn crates(tools: &Tools, flags: &[&str]) -> Command {
+    // The same cases of the property tests on every machine; another seed looks for new ones.
+    let seed = std::env::var_os("PROPTEST_RNG_SEED").unwrap_or_else(|| "20261127".into());
     let mut command = cargo(&["test", "--locked", "--workspace"]);
     command
         .args(APART)
@@ -122,6 +124,7 @@ fn crates(tools: &Tools, flags: &[&str]) -> Command {
         .env("HONE_REQUIRE_MODEL", "1")
         .env("HONE_MODELS", run::models())
         .env("HONE_REQUIRE_FOREIGN", "1")
+        .env("PROPTEST_RNG_SEED", seed)
         .env("HONE_FOREIGN_DIR", &tools.foreign);
     command
 }

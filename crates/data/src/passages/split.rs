@@ -305,8 +305,8 @@ mod tests {
             blocks in prop::collection::vec(any_block(), 0..12), max in 8usize..80,
         ) {
             let chars = |text: &str| text.chars().count();
-            // Every place where a cut is allowed: behind blocks, rows and sentences; and the units between them.
-            let mut allowed = std::collections::BTreeMap::new();
+            // Every place where a cut is allowed: the beginning, and behind blocks, rows and sentences; with the units before them.
+            let mut allowed = std::collections::BTreeMap::from([(0, 0)]);
             let mut at = 0;
             for block in &blocks {
                 let parts = match block.kind {
