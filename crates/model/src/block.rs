@@ -18,6 +18,7 @@ use crate::full::{LayerView, Matrix};
 use crate::lora::{Adapter, RowNorms, TargetModule};
 use crate::ops::{self, AttentionShape, Linear, LinearSaved, LoraGroup, LoraPiece, Magnitude, RopeTable, Weight};
 use crate::pool::{Buffer, Pool};
+use crate::spans::{Work, span};
 
 /// Token rows per parallel task.
 const ROWS: usize = 16;
@@ -108,6 +109,7 @@ impl<'p, 'a> Block<'p, 'a> {
 
     /// Queries and keys normed and turned to their positions, values as they are: `[tokens, qkv]`.
     pub(crate) fn rotated(&self, projected: &Projected<'_>) -> Buffer<'p> {
+        let _span = span(Work::Rotation);
         let (width, size) = (self.config.qkv_size(), self.config.head_size);
         let mut rotated = self.pool.take(projected.qkv.len());
         let tasks = rotated.par_chunks_mut(ROWS * width).zip(projected.qkv.par_chunks(ROWS * width));
@@ -130,6 +132,7 @@ impl<'p, 'a> Block<'p, 'a> {
 
     /// The backward pass of [`Block::rotated`], in place.
     fn rotated_backward(&self, projected: &Projected<'_>, gradient: &mut [f32]) {
+        let _span = span(Work::Rotation);
         let (width, size) = (self.config.qkv_size(), self.config.head_size);
         let tasks = gradient.par_chunks_mut(ROWS * width).zip(projected.qkv.par_chunks(ROWS * width));
         tasks.zip(self.positions.par_chunks(ROWS)).for_each(|((gradient, x), positions)| {

@@ -20,6 +20,7 @@ mod ops;
 mod pool;
 mod sampler;
 pub mod source;
+pub mod spans;
 #[cfg(test)]
 mod testing;
 mod threads;
@@ -37,6 +38,7 @@ pub use guard::{prove_gradients, prove_gradients_of};
 pub use lora::{Adapter, LoraConfig, TargetModule};
 pub use memory::{MemoryNeeds, StepShape, full_parameters, memory_estimate};
 pub use objective::Objective;
+pub use ops::best_product_rate;
 pub use source::ModelFile;
 pub use threads::{threads, use_threads};
 pub use tokenizer::Tokenizer;

@@ -78,8 +78,8 @@ pub fn memory_estimate(config: &DecoderConfig, lora: &LoraConfig, shape: &StepSh
     let gained = if lora.use_dora { (3 * wide).max(qkv + query) } else { 0 };
     let per_token =
         transient + dropped + gained + if shape.checkpointing { layers * hidden + saved } else { layers * saved };
-    let rows = shape.trained_tokens.min(128);
-    let head = (rows * config.vocabulary_size + 2 * shape.trained_tokens * hidden) * float;
+    let tile = shape.trained_tokens.min(1024) * config.vocabulary_size.min(4096);
+    let head = (tile + 2 * shape.trained_tokens * hidden) * float;
     MemoryNeeds {
         weights,
         // Two averages of a byte each, and two scales for every 256.

@@ -14,6 +14,7 @@ use crate::lora::{TargetModule, half_row};
 use crate::ops::{self, StoredRows, Weight};
 use crate::pool::{Buffer, Pool};
 use crate::source::ModelFile;
+use crate::spans::{Work, span};
 
 const EMBEDDING: &str = "token_embd.weight";
 const HEAD: &str = "output.weight";
@@ -194,6 +195,7 @@ impl Frozen {
             }
             Numbers::Stored(parts) => parts,
         };
+        let _span = span(Work::Expansion);
         let mut buffer = pool.take(wanted.len() * self.columns);
         for part in parts {
             let (from, to) = (part.rows.start.max(wanted.start), part.rows.end.min(wanted.end));

@@ -13,6 +13,7 @@ use super::sgemm::{Mat, MatMut, Threads, sgemm_with};
 use super::simd::wide;
 use super::softcap::{multiply, softcap, softcap_slopes};
 use crate::pool::Pool;
+use crate::spans::{Work, span};
 
 /// Query rows per block.
 const BLOCK: usize = 64;
@@ -142,6 +143,7 @@ pub(crate) fn attention_forward(
     out: &mut [f32],
     log_sums: &mut [f32],
 ) {
+    let _span = span(Work::Attention);
     let (width, size, out_width) = (shape.width(), shape.head_size, shape.heads * shape.head_size);
     let tokens = qkv.len() / width;
     let mut tasks = Vec::new();
@@ -187,6 +189,7 @@ pub(crate) fn attention_backward(
     dout: &[f32],
     dqkv: &mut [f32],
 ) {
+    let _span = span(Work::Attention);
     let (width, size) = (shape.width(), shape.head_size);
     let tokens = qkv.len() / width;
     let heads = shape.heads;

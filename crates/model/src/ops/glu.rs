@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::math::{exp, tanh};
 use super::simd::wide;
 use crate::config::Activation;
+use crate::spans::{Work, span};
 
 /// sqrt(2 / pi).
 const SLOPE: f32 = 0.797_884_6;
@@ -55,6 +56,7 @@ wide! {
 
 /// `y = activation(gate) · up`. `gate_up` is `[rows, 2 · width]`, gate first; `y` is `[rows, width]`.
 pub(crate) fn glu_forward(activation: Activation, gate_up: &[f32], width: usize, y: &mut [f32]) {
+    let _span = span(Work::Activation);
     y.par_chunks_mut(ROWS * width).zip(gate_up.par_chunks(ROWS * 2 * width)).for_each(|(y, gate_up)| {
         for (y, row) in y.chunks_exact_mut(width).zip(gate_up.chunks_exact(2 * width)) {
             let (gate, up) = row.split_at(width);
@@ -68,6 +70,7 @@ pub(crate) fn glu_forward(activation: Activation, gate_up: &[f32], width: usize,
 
 /// The backward pass, in place: `gate_up` becomes its own gradient, given `dy` `[rows, width]`.
 pub(crate) fn glu_backward(activation: Activation, dy: &[f32], width: usize, gate_up: &mut [f32]) {
+    let _span = span(Work::Activation);
     gate_up.par_chunks_mut(ROWS * 2 * width).zip(dy.par_chunks(ROWS * width)).for_each(|(gate_up, dy)| {
         for (row, dy) in gate_up.chunks_exact_mut(2 * width).zip(dy.chunks_exact(width)) {
             let (gate, up) = row.split_at_mut(width);

@@ -1,11 +1,11 @@
-//! The LM head with cross-entropy. The gradient is made along with the loss, a few rows at a time, so that the logits of a
-//! whole batch never exist; tiles of the vocabulary keep each pass in the processor's caches.
+//! The LM head with cross-entropy. The gradient is made along with the loss, one tile of the vocabulary after the other, so
+//! that the logits of a whole batch never exist.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::lanes::{LANES, fold};
+use super::lanes::{LANES, fold, scale};
 use super::math::exp;
 use super::sgemm::{Mat, MatMut, sgemm};
 use super::simd::wide;
@@ -13,9 +13,10 @@ use super::softcap::softcap;
 use crate::error::Result;
 use crate::objective::{Objective, RowLoss};
 use crate::pool::Pool;
+use crate::spans::{Work, span};
 
-/// Rows of logits at a time.
-const ROWS: usize = 128;
+/// Rows of logits at a time, at most. More make better use of a tile of the head; with these a tile of logits has 16 MB.
+const ROWS: usize = 1024;
 /// Vocabulary entries per tile.
 const TILE: usize = 4096;
 
@@ -61,29 +62,61 @@ impl RowSum {
     }
 }
 
+/// The largest of `logits` and `at_least`.
+#[inline(always)]
+fn largest(logits: &[f32], at_least: f32) -> f32 {
+    let mut lanes = [at_least; LANES];
+    let (chunks, rest) = logits.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
+        }
+    }
+    lanes.iter().chain(rest).fold(at_least, |highest, value| if *value > highest { *value } else { highest })
+}
+
 wide! {
-    /// The largest of `logits`, and the sum of `e^(logit - largest)`.
-    fn tile_sum(logits: &[f32], at_least: f32) -> (f32, f32) {
-        let mut lanes = [at_least; LANES];
-        let (chunks, rest) = logits.as_chunks::<LANES>();
-        for chunk in chunks {
-            for i in 0..LANES {
-                lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
-            }
-        }
-        let mut highest = at_least;
-        for value in lanes.iter().chain(rest) {
-            highest = if *value > highest { *value } else { highest };
-        }
+    /// Logits become `e^(logit - highest)`, where `highest` is the largest of them and of `at_least`; it and their sum.
+    fn exponentials(logits: &mut [f32], at_least: f32) -> (f32, f32) {
+        let highest = largest(logits, at_least);
         let mut lanes = [0.0f32; LANES];
+        let (chunks, rest) = logits.as_chunks_mut::<LANES>();
         for chunk in chunks {
             for i in 0..LANES {
-                lanes[i] += exp(chunk[i] - highest);
+                chunk[i] = exp(chunk[i] - highest);
+                lanes[i] += chunk[i];
             }
         }
         let mut sum = fold(lanes);
         for value in rest {
-            sum += exp(*value - highest);
+            *value = exp(*value - highest);
+            sum += *value;
+        }
+        (highest, sum)
+    }
+}
+
+wide! {
+    /// As [`exponentials`] for capped logits: each is multiplied by the cap's slope after it is added to the sum.
+    fn capped_exponentials(logits: &mut [f32], at_least: f32, cap: f32) -> (f32, f32) {
+        let highest = largest(logits, at_least);
+        let inverse = 1.0 / cap;
+        let mut lanes = [0.0f32; LANES];
+        let (chunks, rest) = logits.as_chunks_mut::<LANES>();
+        for chunk in chunks {
+            for i in 0..LANES {
+                let t = chunk[i] * inverse;
+                let e = exp(chunk[i] - highest);
+                lanes[i] += e;
+                chunk[i] = e * (1.0 - t * t);
+            }
+        }
+        let mut sum = fold(lanes);
+        for value in rest {
+            let t = *value * inverse;
+            let e = exp(*value - highest);
+            sum += e;
+            *value = e * (1.0 - t * t);
         }
         (highest, sum)
     }
@@ -103,21 +136,21 @@ wide! {
 }
 
 wide! {
-    /// Logits become probabilities, times `scale`, less `less`.
-    fn scaled_probabilities(logits: &mut [f32], log_sum: f32, scale: f32, less: f32) {
+    /// Logits become their gradient but for the target's own part: probabilities times `scale`, less `less`, times the
+    /// slope of a cap (`inverse` of it; 0 for none).
+    fn logit_gradients(logits: &mut [f32], log_sum: f32, scale: f32, less: f32, inverse: f32) {
         for value in logits.iter_mut() {
-            *value = exp(*value - log_sum) * scale - less;
+            let t = *value * inverse;
+            *value = (exp(*value - log_sum) * scale - less) * (1.0 - t * t);
         }
     }
 }
 
 wide! {
-    /// As [`scaled_probabilities`] for capped logits, times the cap's slope.
-    fn scaled_capped_probabilities(logits: &mut [f32], log_sum: f32, scale: f32, less: f32, cap: f32) {
-        let inverse = 1.0 / cap;
-        for value in logits.iter_mut() {
-            let t = *value * inverse;
-            *value = (exp(*value - log_sum) * scale - less) * (1.0 - t * t);
+    /// `a += factor · b`.
+    fn add_scaled(a: &mut [f32], factor: f32, b: &[f32]) {
+        for (a, b) in a.iter_mut().zip(b) {
+            *a += factor * b;
         }
     }
 }
@@ -134,7 +167,9 @@ pub(crate) struct Head<W> {
 
 /// The loss of `hidden` `[rows, width]` against one target each, through the head `[vocabulary, width]`.
 ///
-/// `nats` receives each row's loss, its weight included.
+/// `nats` receives each row's loss, its weight included. One pass over the vocabulary makes loss and gradient: the sum of
+/// `e^logit · w` over the head's rows `w` is kept relative to the largest logit so far, as attention does with its values,
+/// and divided by the sum of `e^logit` in the end. So only one tile of logits exists at a time.
 ///
 /// # Errors
 /// What `head.weight` fails with.
@@ -149,74 +184,138 @@ pub(crate) fn head_loss<W: std::ops::Deref<Target = [f32]>>(
     if targets.ids.is_empty() {
         return Ok(());
     }
-    let Head { weight, vocabulary, softcap: cap } = head;
-    let (vocabulary, cap) = (*vocabulary, *cap);
-    let objective = targets.objective;
-    let smooth = objective.label_smoothing > 0.0;
     let width = hidden.len() / targets.ids.len();
-    for (chunk, ids) in targets.ids.chunks(ROWS).enumerate() {
-        let rows = ids.len();
-        let at = chunk * ROWS * width..(chunk * ROWS + rows) * width;
-        let x = Mat::new(&hidden[at.clone()], rows, width);
-        // With a gradient to make, the logits of all tiles are kept: [tile][rows, TILE].
-        let mut logits = pool.take(rows * if gradient.is_some() { vocabulary } else { TILE.min(vocabulary) });
-        let mut sums = vec![RowSum { highest: f32::MIN, sum: 0.0, total: 0.0, target: 0.0 }; rows];
-        for tile in tiles(vocabulary) {
-            let size = tile.len();
-            let offset = if gradient.is_some() { rows * tile.start } else { 0 };
-            let logits = &mut logits[offset..offset + rows * size];
-            let w = weight(tile.clone())?;
-            sgemm(MatMut::new(logits, rows, size), 0.0, x, Mat::new(&w, size, width).t(), 1.0);
-            sums.par_iter_mut().zip(logits.par_chunks_mut(size)).zip(ids).for_each(|((row, logits), target)| {
-                if let Some(cap) = cap {
-                    softcap(logits, cap);
-                }
-                let (highest, sum) = tile_sum(logits, row.highest);
-                row.sum = row.sum * f64::from(row.highest - highest).exp() + f64::from(sum);
-                row.highest = highest;
+    let chunk = targets.ids.len().div_ceil(targets.ids.len().div_ceil(ROWS));
+    for (index, ids) in targets.ids.chunks(chunk).enumerate() {
+        let rows = index * chunk..index * chunk + ids.len();
+        let targets = Targets { ids, weights: targets.weights.map(|weights| &weights[rows.clone()]), ..targets };
+        let numbers = rows.start * width..rows.end * width;
+        let gradient = gradient.as_mut().map(|gradient| HeadGradient {
+            scale: gradient.scale,
+            d_hidden: &mut gradient.d_hidden[numbers.clone()],
+            d_weight: gradient.d_weight.as_deref_mut(),
+        });
+        chunk_loss(pool, head, &hidden[numbers.clone()], targets, &mut nats[rows], gradient)?;
+    }
+    Ok(())
+}
+
+/// [`head_loss`] of rows whose tile of logits may exist at once.
+fn chunk_loss<W: std::ops::Deref<Target = [f32]>>(
+    pool: &Pool,
+    head: &Head<impl Fn(Range<usize>) -> Result<W>>,
+    hidden: &[f32],
+    targets: Targets<'_>,
+    nats: &mut [f64],
+    mut gradient: Option<HeadGradient<'_>>,
+) -> Result<()> {
+    let Head { weight, vocabulary, softcap: cap } = head;
+    let (ids, rows, objective) = (targets.ids, targets.ids.len(), targets.objective);
+    let width = hidden.len() / rows;
+    let smooth = objective.label_smoothing > 0.0;
+    let x = Mat::new(hidden, rows, width);
+    let mut sums = vec![RowSum { highest: f32::MIN, sum: 0.0, total: 0.0, target: 0.0 }; rows];
+    let mut logits = pool.take(rows * TILE.min(*vocabulary));
+    // What label smoothing takes away everywhere: the sum of the head's rows, with a cap each times its slope.
+    let spread = if !smooth || gradient.is_none() { 0 } else { cap.map_or(1, |_| rows) };
+    let mut everywhere = pool.take(spread * width);
+    everywhere.fill(0.0);
+    if let Some(gradient) = &mut gradient {
+        gradient.d_hidden.fill(0.0);
+    }
+
+    for tile in tiles(*vocabulary) {
+        let size = tile.len();
+        let logits = &mut logits[..rows * size];
+        let w = weight(tile.clone())?;
+        let w = Mat::new(&w, size, width);
+        sgemm(MatMut::new(logits, rows, size), 0.0, x, w.t(), 1.0);
+        let softmax = span(Work::Softmax);
+        if let Some(cap) = *cap {
+            logits.par_chunks_mut(size).for_each(|logits| softcap(logits, cap));
+        }
+        drop(softmax);
+        if spread > 0 {
+            let mut slopes = pool.take(spread * size);
+            let inverse = cap.map_or(0.0, |cap| 1.0 / cap);
+            slopes.par_chunks_mut(size).zip(logits.par_chunks(size)).for_each(|(slopes, logits)| {
+                slopes.iter_mut().zip(logits).for_each(|(slope, logit)| *slope = 1.0 - (logit * inverse).powi(2));
+            });
+            sgemm(MatMut::new(&mut everywhere, spread, width), 1.0, Mat::new(&slopes, spread, size), w, 1.0);
+        }
+        let softmax = span(Work::Softmax);
+        let fresh: Vec<f32> = sums
+            .par_iter_mut()
+            .zip(logits.par_chunks_mut(size))
+            .zip(ids)
+            .map(|((row, logits), target)| {
                 if smooth {
                     row.total += f64::from(tile_total(logits));
                 }
                 if tile.contains(&(*target as usize)) {
                     row.target = logits[*target as usize - tile.start];
                 }
-            });
+                let (highest, sum) = match cap {
+                    Some(cap) => capped_exponentials(logits, row.highest, *cap),
+                    None => exponentials(logits, row.highest),
+                };
+                let less = (row.highest - highest).exp();
+                row.sum = row.sum * f64::from(less) + f64::from(sum);
+                row.highest = highest;
+                less
+            })
+            .collect();
+        if let Some(gradient) = &mut gradient {
+            gradient
+                .d_hidden
+                .par_chunks_mut(width)
+                .zip(&fresh)
+                .filter(|(_, less)| **less < 1.0)
+                .for_each(|(row, less)| scale(row, *less));
+            drop(softmax);
+            sgemm(MatMut::new(gradient.d_hidden, rows, width), 1.0, Mat::new(logits, rows, size), w, 1.0);
         }
-        let factor = |row: usize| targets.weights.map_or(1.0, |weights| weights[chunk * ROWS + row]);
-        let losses: Vec<RowLoss> = sums.iter().map(|row| row.loss(objective, vocabulary)).collect();
-        for (row, (nats, loss)) in nats[chunk * ROWS..].iter_mut().zip(&losses).enumerate() {
-            *nats = loss.nats * f64::from(factor(row));
+    }
+
+    let factor = |row: usize| targets.weights.map_or(1.0, |weights| weights[row]);
+    let losses: Vec<RowLoss> = sums.iter().map(|row| row.loss(objective, *vocabulary)).collect();
+    for (row, (nats, loss)) in nats.iter_mut().zip(&losses).enumerate() {
+        *nats = loss.nats * f64::from(factor(row));
+    }
+    let Some(gradient) = gradient else { return Ok(()) };
+    let slope = |row: &RowSum| cap.map_or(1.0, |cap| 1.0 - (row.target / cap) * (row.target / cap));
+    for (row, d_hidden) in gradient.d_hidden.chunks_exact_mut(width).enumerate() {
+        let (sum, loss, target) = (&sums[row], &losses[row], ids[row] as usize);
+        let of_row = gradient.scale * factor(row);
+        scale(d_hidden, of_row * loss.probabilities / sum.sum as f32);
+        if spread > 0 {
+            let at = row.min(spread - 1) * width;
+            add_scaled(d_hidden, -of_row * loss.everywhere, &everywhere[at..at + width]);
         }
-        let Some(HeadGradient { scale, d_hidden, d_weight }) = &mut gradient else { continue };
-        for tile in tiles(vocabulary) {
-            let size = tile.len();
-            let logits = &mut logits[rows * tile.start..rows * tile.end];
-            let of_rows = sums.par_iter().zip(&losses).zip(ids).enumerate();
-            logits.par_chunks_mut(size).zip(of_rows).for_each(|(logits, (row, ((sum, loss), target)))| {
-                let scale = *scale * factor(row);
-                let (log_sum, all) = (sum.log_sum() as f32, scale * loss.probabilities);
-                let less = scale * loss.everywhere;
-                let at = (*target as usize).checked_sub(tile.start).filter(|at| *at < size);
-                let slope = |logit: f32| cap.map_or(1.0, |cap| 1.0 - (logit / cap) * (logit / cap));
-                let slope = at.map_or(0.0, |at| slope(logits[at]));
-                match cap {
-                    Some(cap) => scaled_capped_probabilities(logits, log_sum, all, less, cap),
-                    None => scaled_probabilities(logits, log_sum, all, less),
-                }
-                if let Some(at) = at {
-                    logits[at] -= scale * loss.target * slope;
-                }
-            });
-            let w = weight(tile.clone())?;
-            let keep = if tile.start == 0 { 0.0 } else { 1.0 };
-            let y = MatMut::new(&mut d_hidden[at.clone()], rows, width);
-            let d_logits = Mat::new(logits, rows, size);
-            sgemm(y, keep, d_logits, Mat::new(&w, size, width), 1.0);
-            if let Some(d_weight) = d_weight {
-                let d_weight = &mut d_weight[tile.start * width..tile.end * width];
-                sgemm(MatMut::new(d_weight, size, width), 1.0, d_logits.t(), x, 1.0);
+        add_scaled(d_hidden, -of_row * loss.target * slope(sum), &weight(target..target + 1)?);
+    }
+
+    // The head's own gradient needs the finished probabilities: its logits are made once more.
+    let Some(d_weight) = gradient.d_weight else { return Ok(()) };
+    for tile in tiles(*vocabulary) {
+        let size = tile.len();
+        let logits = &mut logits[..rows * size];
+        sgemm(MatMut::new(logits, rows, size), 0.0, x, Mat::new(&weight(tile.clone())?, size, width).t(), 1.0);
+        let of_rows = sums.par_iter().zip(&losses).zip(ids).enumerate();
+        logits.par_chunks_mut(size).zip(of_rows).for_each(|(logits, (row, ((sum, loss), target)))| {
+            if let Some(cap) = *cap {
+                softcap(logits, cap);
             }
-        }
+            let of_row = gradient.scale * factor(row);
+            let inverse = cap.map_or(0.0, |cap| 1.0 / cap);
+            let (all, less) = (of_row * loss.probabilities, of_row * loss.everywhere);
+            logit_gradients(logits, sum.log_sum() as f32, all, less, inverse);
+            if tile.contains(&(*target as usize)) {
+                logits[*target as usize - tile.start] -= of_row * loss.target * slope(sum);
+            }
+        });
+        let d_weight = &mut d_weight[tile.start * width..tile.end * width];
+        sgemm(MatMut::new(d_weight, size, width), 1.0, Mat::new(logits, rows, size).t(), x, 1.0);
     }
     Ok(())
 }

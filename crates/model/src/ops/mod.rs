@@ -35,6 +35,7 @@ pub(crate) use norm::{
     rms_weight_row,
 };
 pub(crate) use rope::{RopeTable, rotate};
+pub use sgemm::best_product_rate;
 pub(crate) use sgemm::{Mat, MatMut, sgemm};
 pub(crate) use softcap::softcap;
 pub(crate) use stored::{StoredRows, stored_product};

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::lanes::dot_body;
 use super::simd::wide;
+use crate::spans::{Work, span};
 
 /// Rows per parallel task.
 const ROWS: usize = 16;
@@ -63,6 +64,7 @@ fn inverse_rms(x: &[f32], eps: f32) -> f32 {
 
 /// `y = norm(x)` for rows `[rows, width]`, where `width` is the length of `weight`.
 pub(crate) fn rms_forward(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
+    let _span = span(Work::Norms);
     let width = weight.len();
     y.par_chunks_mut(ROWS * width).zip(x.par_chunks(ROWS * width)).for_each(|(y, x)| {
         for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
@@ -73,6 +75,7 @@ pub(crate) fn rms_forward(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
 
 /// `sum += norm(x)`: a norm on a branch that joins the residual stream.
 pub(crate) fn rms_forward_add(x: &[f32], weight: &[f32], eps: f32, sum: &mut [f32]) {
+    let _span = span(Work::Norms);
     let width = weight.len();
     sum.par_chunks_mut(ROWS * width).zip(x.par_chunks(ROWS * width)).for_each(|(sum, x)| {
         for (sum, x) in sum.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
@@ -83,6 +86,7 @@ pub(crate) fn rms_forward_add(x: &[f32], weight: &[f32], eps: f32, sum: &mut [f3
 
 /// The backward pass of [`rms_forward`], in place: `dy` becomes the gradient with respect to `x`.
 pub(crate) fn rms_backward(dy: &mut [f32], x: &[f32], weight: &[f32], eps: f32) {
+    let _span = span(Work::Norms);
     let width = weight.len();
     dy.par_chunks_mut(ROWS * width).zip(x.par_chunks(ROWS * width)).for_each(|(dy, x)| {
         for (dy, x) in dy.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
@@ -93,6 +97,7 @@ pub(crate) fn rms_backward(dy: &mut [f32], x: &[f32], weight: &[f32], eps: f32) 
 
 /// Adds the gradient of the norm's weight: the sum over rows of `dy · x / rms(x)`, `dy` being the gradient of its output.
 pub(crate) fn rms_weight_gradient(dy: &[f32], x: &[f32], eps: f32, gradient: &mut [f32]) {
+    let _span = span(Work::Norms);
     let width = gradient.len();
     for (dy, x) in dy.chunks_exact(width).zip(x.chunks_exact(width)) {
         rms_weight_row(dy, x, eps, gradient);
@@ -111,6 +116,7 @@ wide! {
 
 /// As [`rms_backward`], added to `sum`; `dy` is used up.
 pub(crate) fn rms_backward_add(dy: &mut [f32], x: &[f32], weight: &[f32], eps: f32, sum: &mut [f32]) {
+    let _span = span(Work::Norms);
     let width = weight.len();
     let rows = ROWS * width;
     let tasks = sum.par_chunks_mut(rows).zip(dy.par_chunks_mut(rows)).zip(x.par_chunks(rows));

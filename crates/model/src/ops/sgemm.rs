@@ -1,6 +1,10 @@
 //! The one place where matrices are multiplied: a checked seam over the `gemm` crate, so that another BLAS can be put in.
 #![allow(unsafe_code)]
 
+use std::time::Instant;
+
+use crate::spans;
+
 /// A matrix to read: rows and columns with a step in memory each.
 #[derive(Clone, Copy)]
 pub(crate) struct Mat<'a> {
@@ -66,6 +70,7 @@ fn reaches(rows: usize, columns: usize, row_step: usize) -> usize {
 
 /// `y = keep · y + factor · a · b`; with `keep` 0 the old content of `y` is not read. Uses all threads.
 pub(crate) fn sgemm(y: MatMut<'_>, keep: f32, a: Mat<'_>, b: Mat<'_>, factor: f32) {
+    let _span = spans::product(2 * y.rows * y.columns * a.columns);
     sgemm_with(Threads::All, y, keep, a, b, factor);
 }
 
@@ -112,6 +117,24 @@ pub(crate) fn sgemm_with(threads: Threads, y: MatMut<'_>, keep: f32, a: Mat<'_>,
     }
 }
 
+/// The best rate at which this machine multiplies matrices of the sizes that training meets, with all threads, multiplications
+/// and additions a second. Takes about a second.
+pub fn best_product_rate() -> f64 {
+    const SHAPES: [[usize; 3]; 3] = [[1024, 2048, 640], [1024, 2048, 2048], [512, 4096, 640]];
+    let rate = |[rows, out, input]: [usize; 3]| {
+        let (x, w) = (vec![0.5f32; rows * input], vec![0.25f32; out * input]);
+        let mut y = vec![0.0f32; rows * out];
+        let product = |y: &mut [f32]| {
+            let begun = Instant::now();
+            sgemm(MatMut::new(y, rows, out), 0.0, Mat::new(&x, rows, input), Mat::new(&w, out, input).t(), 1.0);
+            begun.elapsed().as_secs_f64()
+        };
+        let fastest = (0..12).map(|_| product(&mut y)).fold(f64::INFINITY, f64::min);
+        (2 * rows * out * input) as f64 / fastest
+    };
+    SHAPES.into_iter().map(rate).fold(0.0, f64::max)
+}
+
 #[cfg(test)]
 #[allow(clippy::float_cmp)] // small whole numbers
 mod tests {
@@ -125,6 +148,22 @@ mod tests {
         let mut y = [1.0, 1.0, -1.0, 1.0, 1.0];
         sgemm(MatMut::strided(&mut y, 2, 2, 3), 2.0, Mat::strided(&a, 2, 2, 3), Mat::new(&b, 2, 2).t(), 10.0);
         assert_eq!(y, [2.0 + 190.0, 2.0 + 220.0, -1.0, 2.0 + 430.0, 2.0 + 500.0]);
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let (rows, columns, inner) = (190, 310, 1100);
+        let numbers = |count: usize| (0..count).map(|at| ((at * 7919 + 13) % 1009) as f32 / 500.0 - 1.0).collect();
+        let (a, b): (Vec<f32>, Vec<f32>) = (numbers(rows * inner), numbers(columns * inner));
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut y = vec![0.0; rows * columns];
+            let (a, b) = (Mat::new(&a, rows, inner), Mat::new(&b, columns, inner).t());
+            pool.install(|| sgemm(MatMut::new(&mut y, rows, columns), 0.0, a, b, 1.0));
+            y
+        };
+        assert_eq!(with(1), with(2));
+        assert_eq!(with(1), with(7));
     }
 
     #[test]

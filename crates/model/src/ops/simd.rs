@@ -1,8 +1,8 @@
-//! Run-time choice between the build's baseline and AVX2 with FMA.
+//! Run-time choice between the build's baseline, AVX2 with FMA, and AVX-512.
 
-/// Defines a function whose body is compiled twice, once for the baseline and once for AVX2 with FMA, and that picks one
-/// on each call. The body is ordinary Rust written so that the compiler vectorises it (fixed-size lanes, no early exit);
-/// it contains no fused multiply-add, so both give the same bits.
+/// Defines a function whose body is compiled three times, for the baseline, for AVX2 with FMA and for AVX-512, and that picks
+/// one on each call. The body is ordinary Rust written so that the compiler vectorises it (fixed-size lanes, no early exit);
+/// it contains no fused multiply-add, so all give the same bits.
 macro_rules! wide {
     ($(#[$note:meta])* $visibility:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$note])*
@@ -14,6 +14,15 @@ macro_rules! wide {
                 #[target_feature(enable = "avx2,fma")]
                 fn wide($($argument: $kind),*) $(-> $result)? {
                     body($($argument),*)
+                }
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+                fn widest($($argument: $kind),*) $(-> $result)? {
+                    body($($argument),*)
+                }
+                if crate::ops::simd::has_avx512() {
+                    // SAFETY: the processor has the features that `widest` is compiled for, as was just checked.
+                    #[allow(unsafe_code)]
+                    return unsafe { widest($($argument),*) };
                 }
                 if crate::ops::simd::has_avx2() {
                     // SAFETY: the processor has the features that `wide` is compiled for, as was just checked.
@@ -31,4 +40,14 @@ pub(crate) use wide;
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
+/// Whether this processor has the parts of AVX-512 that the widest kernels use.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && has_avx2()
 }

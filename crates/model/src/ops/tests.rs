@@ -292,7 +292,7 @@ fn dora_gives_what_its_definition_says() {
 #[test]
 fn the_loss_and_gradient_of_the_head_are_those_of_the_definition() {
     // More rows than one chunk, more vocabulary than one tile.
-    let (rows, width, vocabulary) = (130, 6, 4100);
+    let (rows, width, vocabulary) = (1030, 6, 4100);
     let (hidden, weight) = (random(1, rows * width), random(2, vocabulary * width));
     let ids: Vec<u32> = (0..rows).map(|row| (row * 1031 % vocabulary) as u32).collect();
     let weights: Vec<f32> = (0..rows).map(|row| (row % 5) as f32 * 0.5).collect();

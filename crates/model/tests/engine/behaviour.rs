@@ -108,6 +108,20 @@ fn the_same_step_gives_the_same_bits() {
 }
 
 #[test]
+fn the_number_of_threads_changes_no_bit() {
+    let decoder = tiny::decoder();
+    let config = LoraConfig { dropout: 0.2, ..tiny::lora(&TargetModule::SEVEN) };
+    let adapter = tiny::adapter(&decoder, &config);
+    let batch = tiny::pack(&tiny::sequences());
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| gradients(&decoder, &adapter, &batch, &seeded(Some(3))))
+    };
+    assert_eq!(with(1), with(2));
+    assert_eq!(with(1), with(5));
+}
+
+#[test]
 fn weights_kept_as_stored_give_the_same_bits_as_expanded_ones() {
     for dtype in [GgmlDType::Q8_0, GgmlDType::Q5_0, GgmlDType::BF16] {
         let expanded = tiny::decoder_of(dtype, WeightStorage::Expanded);

@@ -1,10 +1,12 @@
 //! `hone lab bench`
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 use hone_job::Job;
+use hone_model::spans::{self, Profile, Work};
 use hone_model::{Adapter, Batch, Decoder, LoraConfig, StepOptions, TargetModule, WeightStorage};
 use hone_train::optimiser::{AdamW, OptimiserConfig};
 use serde::Serialize;
@@ -61,10 +63,27 @@ struct Measured {
     /// Processor time of each step, where the system tells it.
     cpu_seconds: Vec<f64>,
     losses: Vec<f64>,
+    /// Of one step: what its matrix products alone would take at the best rate measured here, and where the time went.
+    floor: Floor,
     tokens_per_second: f64,
     tokens_per_cpu_second: Option<f64>,
     /// Loading included.
     peak_bytes: u64,
+}
+
+/// Medians of a step, seconds.
+#[derive(Debug, Serialize)]
+struct Floor {
+    /// Multiplications and additions of the products of frozen, head and adapter matrices.
+    product_flops: f64,
+    /// The best rate at which this machine multiplied matrices before and after the steps.
+    best_flops_per_second: f64,
+    /// Their quotient.
+    floor_seconds: f64,
+    /// The floor over the median step.
+    share: f64,
+    /// Wall time by kind of work.
+    work: BTreeMap<&'static str, f64>,
 }
 
 /// Measures.
@@ -87,6 +106,7 @@ pub fn run(arguments: &Bench, context: &Context) -> Outcome {
     let words = table(&[
         vec!["tokens a second".to_owned(), per_second(Some(measured.tokens_per_second))],
         vec!["tokens a processor second".to_owned(), per_second(measured.tokens_per_cpu_second)],
+        vec!["share of the floor".to_owned(), format!("{:.0} %", measured.floor.share * 100.0)],
         vec!["peak memory".to_owned(), bytes(measured.peak_bytes)],
     ]);
     Ok(Report::new(&measured, words))
@@ -98,16 +118,22 @@ fn measure(arguments: &Bench, decoder: &Decoder, adapter: &mut Adapter, batch: &
     let mut grads = vec![0.0; adapter.params().len()];
     let trained_tokens = batch.trained_tokens();
     let (mut seconds, mut cpu_seconds, mut losses) = (Vec::new(), Vec::new(), Vec::new());
+    let mut profiles = Vec::new();
+    let before = hone_model::best_product_rate();
     for step in 0..=arguments.steps {
         check(job)?;
         let (wall, cpu) = (Instant::now(), usage::cpu_seconds());
         grads.fill(0.0);
         let scale = 1.0 / trained_tokens.max(1) as f32;
-        let loss = decoder.loss_and_gradients(adapter, batch, scale, &options, &mut grads)?;
-        optimiser.step(adapter.params_mut(), &grads, 1e-3)?;
-        losses.push(loss.mean());
+        let (loss, profile) = spans::watch(|| -> Outcome<_> {
+            let loss = decoder.loss_and_gradients(adapter, batch, scale, &options, &mut grads)?;
+            optimiser.step(adapter.params_mut(), &grads, 1e-3)?;
+            Ok(loss)
+        });
+        losses.push(loss?.mean());
         // The first step touches fresh memory.
         if step > 0 {
+            profiles.push(profile);
             seconds.push(wall.elapsed().as_secs_f64());
             cpu_seconds.extend(usage::cpu_seconds().zip(cpu).map(|(after, before)| after - before));
         }
@@ -125,8 +151,24 @@ fn measure(arguments: &Bench, decoder: &Decoder, adapter: &mut Adapter, batch: &
         seconds,
         cpu_seconds,
         losses,
+        floor: floor(&profiles, before.max(hone_model::best_product_rate())),
         peak_bytes: hone_hardware::peak_memory(),
     })
+}
+
+fn floor(profiles: &[Profile], best_flops_per_second: f64) -> Floor {
+    let median = |of: &dyn Fn(&Profile) -> f64| {
+        let mut values: Vec<f64> = profiles.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or(0.0)
+    };
+    let product_flops = median(&|profile| profile.product_flops);
+    let floor_seconds = product_flops / best_flops_per_second;
+    let seconds = median(&|profile| profile.seconds);
+    let mut work: BTreeMap<_, _> =
+        Work::ALL.into_iter().map(|work| (work.name(), median(&|profile| profile.of(work)))).collect();
+    work.insert("other", median(&|profile| profile.seconds - profile.by_work.iter().sum::<f64>()));
+    Floor { product_flops, best_flops_per_second, floor_seconds, share: floor_seconds / seconds, work }
 }
 
 fn lora(rank: usize) -> LoraConfig {
