@@ -10,14 +10,14 @@ marker lines of that file, or appends it. Needs nothing but Python's own library
 import argparse
 import datetime
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-BEGIN, END = "<!-- writing: begin -->", "<!-- writing: end -->"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from measuring import last_object, measured, processor, save  # noqa: E402
+
 PROMPT = [2] + [(7919 * at + 12345) % 200000 + 300 for at in range(31)]
 THREADS = "2"
 
@@ -32,46 +32,19 @@ def arguments():
     return parser.parse_args()
 
 
-def last_object(command):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"writing: {' '.join(command)} ended with {done.returncode}\n{done.stdout}{done.stderr}")
-    line = next(line for line in reversed(done.stdout.splitlines()) if '"tokens_per_second"' in line)
-    value = json.loads(line)
-    return value.get("value", value)
-
-
-def processor():
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
-
-
 def table(sides, options):
     theirs = statistics.median(sides["llama.cpp"])
     rows = [f"| {name} | {statistics.median(rates):.1f} ({max(rates):.1f}) | {statistics.median(rates) / theirs:.2f} |"
             for name, rates in sides.items()]
     return "\n".join([
-        BEGIN,
-        f"Measured on {datetime.date.today()} with `tests/foreign/writing.py` (part of `cargo xtask bench`): {processor()}, {os.cpu_count()} "
-        f"logical cores, two threads each; `{Path(options.model).name}`, a prompt of {len(PROMPT)} tokens, {options.count} tokens written, "
+        f"Measured on {datetime.date.today()} with `tests/foreign/writing.py` (part of `cargo xtask bench`): {processor()}, "
+        f"two threads each; `{Path(options.model).name}`, a prompt of {len(PROMPT)} tokens, {options.count} tokens written, "
         f"{options.rounds} rounds in turn; medians, the best in brackets.",
         "",
         "| | tokens a second | against llama.cpp |",
         "| --- | --- | --- |",
         *rows,
-        END,
     ])
-
-
-def save(text, path):
-    path = Path(path)
-    old = path.read_text(encoding="utf-8") if path.exists() else "# Benchmarks\n"
-    if BEGIN in old:
-        head, rest = old.split(BEGIN, 1)
-        old = head + text + rest.split(END, 1)[1]
-    else:
-        old = old.rstrip("\n") + "\n\n## Writing, one token at a time\n\n" + text + "\n"
-    path.write_text(old, encoding="utf-8")
 
 
 def main():
@@ -89,13 +62,13 @@ def main():
         sides = {name: [] for name in commands}
         for number in range(1, options.rounds + 1):
             for name, command in commands.items():
-                result = last_object(command)
+                result = last_object(measured(command)[0], "tokens_per_second")
                 sides[name].append(result["tokens_per_second"])
                 print(f"round {number} {name:<26} {result['tokens_per_second']:7.1f} tokens a second, {len(result['tokens'])} tokens", flush=True)
     text = table(sides, options)
     print(text)
     if options.out:
-        save(text, options.out)
+        save(text, options.out, "writing", "Writing, one token at a time")
     return 0
 
 
