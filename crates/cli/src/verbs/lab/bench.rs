@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use clap::Args;
 use hone_job::Job;
-use hone_model::{Adapter, Batch, Decoder, LoraConfig, StepOptions, TargetModule, WeightStorage};
+use hone_model::{Adapter, Batch, Decoder, Device, LoraConfig, Precision, StepOptions, TargetModule, WeightStorage};
 use hone_train::optimiser::{AdamW, OptimiserConfig};
 use serde::Serialize;
 
-use super::{batch, load, usage};
+use super::{Computes, batch, load, usage};
 use crate::context::Context;
 use crate::failure::{Outcome, check};
 use crate::output::{Report, bytes, table};
@@ -47,6 +47,8 @@ pub struct Bench {
     /// Keep the weights as the file stores them and expand each layer when it is needed
     #[arg(long)]
     stored: bool,
+    #[command(flatten)]
+    computes: Computes,
 }
 
 /// What was measured.
@@ -56,6 +58,8 @@ struct Measured {
     trained_tokens: usize,
     threads: usize,
     checkpointing: bool,
+    device: Device,
+    precision: Precision,
     /// Wall time of each step.
     seconds: Vec<f64>,
     /// Processor time of each step, where the system tells it.
@@ -65,6 +69,9 @@ struct Measured {
     tokens_per_cpu_second: Option<f64>,
     /// Loading included.
     peak_bytes: u64,
+    /// Memory of a graphics card that was taken after the last step, weights included, where a card computes. Buffers that were
+    /// given back to the driver before are not in it.
+    card_bytes: Option<u64>,
 }
 
 /// Measures.
@@ -72,8 +79,9 @@ pub fn run(arguments: &Bench, context: &Context) -> Outcome {
     if let Some(threads) = arguments.threads {
         hone_model::use_threads(threads)?;
     }
+    let card_before = arguments.computes.device.free_memory()?;
     let storage = if arguments.stored { WeightStorage::Stored } else { WeightStorage::Expanded };
-    let decoder = load(&arguments.model, storage, &context.job)?;
+    let decoder = load(&arguments.model, arguments.computes.with(storage), &context.job)?;
     let batch = match arguments.batch.parse() {
         Ok(rows) => made_up(rows, arguments.seq, decoder.config().vocabulary_size),
         Err(_) => batch::read(arguments.batch.as_ref())?,
@@ -82,17 +90,25 @@ pub fn run(arguments: &Bench, context: &Context) -> Outcome {
         Some(folder) => Adapter::load_peft(folder, decoder.config())?,
         None => decoder.fresh_adapter(&LoraConfig { use_dora: arguments.dora, ..lora(arguments.rank) }, 0)?,
     };
-    let measured = measure(arguments, &decoder, &mut adapter, &batch, &context.job)?;
+    let measured = measure(arguments, &decoder, &mut adapter, &batch, card_before, &context.job)?;
     let per_second = |value: Option<f64>| value.map_or("unknown".to_owned(), |value| format!("{value:.0}"));
-    let words = table(&[
+    let mut lines = vec![
         vec!["tokens a second".to_owned(), per_second(Some(measured.tokens_per_second))],
         vec!["tokens a processor second".to_owned(), per_second(measured.tokens_per_cpu_second)],
         vec!["peak memory".to_owned(), bytes(measured.peak_bytes)],
-    ]);
-    Ok(Report::new(&measured, words))
+    ];
+    lines.extend(measured.card_bytes.map(|taken| vec!["memory of the card".to_owned(), bytes(taken)]));
+    Ok(Report::new(&measured, table(&lines)))
 }
 
-fn measure(arguments: &Bench, decoder: &Decoder, adapter: &mut Adapter, batch: &Batch, job: &Job) -> Outcome<Measured> {
+fn measure(
+    arguments: &Bench,
+    decoder: &Decoder,
+    adapter: &mut Adapter,
+    batch: &Batch,
+    card_before: Option<u64>,
+    job: &Job,
+) -> Outcome<Measured> {
     let options = StepOptions { checkpointing: arguments.checkpointing, ..StepOptions::default() };
     let mut optimiser = AdamW::new(&OptimiserConfig::default(), adapter.params().len());
     let mut grads = vec![0.0; adapter.params().len()];
@@ -113,6 +129,7 @@ fn measure(arguments: &Bench, decoder: &Decoder, adapter: &mut Adapter, batch: &
         }
         job.progress(step as u64, arguments.steps as u64, "steps");
     }
+    let card_after = arguments.computes.device.free_memory()?;
     let tokens = batch.ids.len();
     let rate = |seconds: &[f64]| (tokens * seconds.len()) as f64 / seconds.iter().sum::<f64>();
     Ok(Measured {
@@ -120,6 +137,9 @@ fn measure(arguments: &Bench, decoder: &Decoder, adapter: &mut Adapter, batch: &
         trained_tokens,
         threads: hone_model::threads(),
         checkpointing: arguments.checkpointing,
+        device: arguments.computes.device,
+        precision: arguments.computes.precision,
+        card_bytes: card_before.zip(card_after).map(|(before, after)| before.saturating_sub(after)),
         tokens_per_second: rate(&seconds),
         tokens_per_cpu_second: (!cpu_seconds.is_empty()).then(|| rate(&cpu_seconds)),
         seconds,
