@@ -4,6 +4,7 @@
 
 mod bench;
 mod bench_data;
+mod cuda;
 mod demo;
 mod machine;
 mod node;
@@ -23,10 +24,11 @@ cargo xtask test   [--only PART]                      run everything that must p
 cargo xtask parity [--write-golden]                   compare with Transformers and PEFT, live
 cargo xtask bench                                     measure side by side, write docs/benchmarks.md
 cargo xtask bench data [--megabytes N]                measure imports and pages of rows, write docs/benchmarks.md
+cargo xtask check-cuda                                compile and lint the worker with CUDA, without a card
 cargo xtask types                                     write the TypeScript types of the Rust side
 cargo xtask setup                                     install what the tests need, nothing else
 
-Parts of `test`: tidy fmt ui clippy rust types window. Several may be given, joined by commas.
+Parts of `test`: tidy fmt ui clippy rust types window cuda. Several may be given, joined by commas.
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Some("parity") => parity::run(rest),
         Some("bench") if rest.first().is_some_and(|what| what == "data") => bench_data::run(&rest[1..]),
         Some("bench") => bench::run(),
+        Some("check-cuda") => cuda::run(),
         Some("types") => types::write(),
         Some("setup") => test::setup(),
         _ => {

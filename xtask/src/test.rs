@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::cuda::{self, Checked};
 use crate::machine::{self, BUILD, WINDOW, WINDOW_TESTS};
 use crate::run::{Outcome, built, cargo, has, minutes, root};
 use crate::starter::{self, Consent};
@@ -79,6 +80,7 @@ pub fn run(words: &[String]) -> Outcome {
     part("rust", &|| rust(&tools));
     part("types", &|| types::compare().map(|()| Count { passed: 1, ..Count::default() }));
     part("window", &|| window(&tools));
+    part("cuda", &worker_with_cuda);
 
     let mut total = Count::default();
     eprintln!();
@@ -101,6 +103,23 @@ fn component(name: &str, verb: &str, words: &[&str]) -> Outcome<Count> {
     }
     eprintln!("!!!! {name} is NOT INSTALLED on this machine: its check is SKIPPED (rustup component add {name}) !!!!");
     Ok(Count { skipped: 1, ..Count::default() })
+}
+
+/// Compiles the worker for graphics cards, ten minutes after a change of the dependencies; no card is needed.
+fn worker_with_cuda() -> Outcome<Count> {
+    match cuda::check_worker()? {
+        Checked::Passed => Ok(Count { passed: 1, ..Count::default() }),
+        Checked::Before => {
+            eprintln!("nothing changed since the worker last compiled with CUDA");
+            Ok(Count { passed: 1, ..Count::default() })
+        }
+        Checked::NoCompiler(why) => {
+            eprintln!(
+                "!!!! NVIDIA's compiler CANNOT BE FETCHED on this machine: the CUDA build is SKIPPED ({why}) !!!!"
+            );
+            Ok(Count { skipped: 1, ..Count::default() })
+        }
+    }
 }
 
 fn ui() -> Outcome<Count> {

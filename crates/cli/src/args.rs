@@ -320,6 +320,9 @@ pub struct Eval {
     /// `base`, or another training
     #[arg(long, value_name = "base|RUN", default_value = "base")]
     pub against: String,
+    /// What computes the held-out loss; without it, what computed the training. Answers are always written by the processor
+    #[arg(long)]
+    pub device: Option<hone_model::Device>,
 }
 
 /// Talk.

@@ -17,10 +17,11 @@ fn check(name: &str) {
     let figures = format!("families/{name}.json");
     let family: Family = fs::read_json(&golden::golden_file(&figures)).unwrap();
     // The same weights as a GGUF file, and in the folder that Transformers saved.
-    for model in [format!("families/{name}.gguf"), format!("families/{name}")] {
-        let model = golden::golden_file(&model);
-        golden::check_logits(&model, &family.logits);
-        golden::check_step(&model, &figures);
+    let (file, folder) = (format!("families/{name}.gguf"), format!("families/{name}"));
+    for (model, device) in [(&file, "cpu"), (&folder, "cpu"), (&file, "cpu-tensors")] {
+        let model = golden::golden_file(model);
+        golden::check_logits(&model, &family.logits, device);
+        golden::check_step(&model, &figures, device);
     }
 }
 

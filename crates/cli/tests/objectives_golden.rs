@@ -19,10 +19,16 @@ struct Asked {
     model: String,
 }
 
+/// Also with the operations of a graphics card, which computes every objective but no `DoRA`.
 fn check(name: &str) {
+    check_on(name, "cpu");
+    check_on(name, "cpu-tensors");
+}
+
+fn check_on(name: &str, device: &str) {
     let name = format!("objectives/{name}.json");
     let figures: Figures = fs::read_json(&golden::golden_file(&name)).unwrap();
-    golden::check_step(&golden::golden_file(&figures.asked.model), &name);
+    golden::check_step(&golden::golden_file(&figures.asked.model), &name, device);
 }
 
 #[test]
@@ -44,7 +50,7 @@ fn rows_count_what_their_weights_say() {
 
 #[test]
 fn a_dora_step_is_the_one_peft_makes() {
-    check("dora");
-    check("dora-bias");
-    check("dora-fused");
+    check_on("dora", "cpu");
+    check_on("dora-bias", "cpu");
+    check_on("dora-fused", "cpu");
 }

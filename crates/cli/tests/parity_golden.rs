@@ -28,7 +28,7 @@ fn starter_model() -> Option<PathBuf> {
 fn check_step(case: &str) {
     let Some(model) = starter_model() else { return };
     let _alone = ENGINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    golden::check_step(&model, &format!("step-{case}.json"));
+    golden::check_step(&model, &format!("step-{case}.json"), "cpu");
 }
 
 #[test]
@@ -52,6 +52,6 @@ fn logits_of_the_base_model_are_the_ones_transformers_computes() {
     let _alone = ENGINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let golden: golden::Logits = fs::read_json(&golden::golden_file("logits.json")).unwrap();
     for sequence in &golden.sequences {
-        golden::check_logits(&model, sequence);
+        golden::check_logits(&model, sequence, "cpu");
     }
 }

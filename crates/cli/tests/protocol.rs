@@ -174,3 +174,18 @@ fn a_model_that_is_not_there_is_named_before_a_project_is_made() {
     assert!(said.failure()["message"].as_str().unwrap().contains("/nowhere/model.gguf"), "{said:?}");
     assert!(!dir.exists());
 }
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_worker_for_the_processor_refuses_a_card_and_says_what_to_choose() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/parity/golden/families/llama3.gguf");
+    fs::write_atomic(&folder.path().join("tokens"), b"[1, 2, 3]").unwrap();
+    let (tokens, out) = (path("tokens"), path("out"));
+    let said =
+        ask(hone(None), &["lab", "logits", "--model", model, "--tokens", &tokens, "--out", &out, "--device", "cuda"]);
+    assert_eq!(said.failure()["code"], "bad_config");
+    assert!(said.failure()["message"].as_str().unwrap().contains("`cuda:0`"));
+    assert!(said.failure()["hint"].as_str().unwrap().contains("`cpu`"));
+}

@@ -88,14 +88,7 @@ impl<'p, 'a> Block<'p, 'a> {
 
     /// Sizes of this layer's attention.
     pub(crate) fn attention(&self) -> AttentionShape {
-        AttentionShape {
-            heads: self.config.heads,
-            kv_heads: self.config.kv_heads,
-            head_size: self.config.head_size,
-            scale: self.config.attention_scale,
-            softcap: self.config.attention_softcap,
-            window: self.config.layers[self.index].window,
-        }
+        attention_shape(self.config, self.index)
     }
 
     /// Queries, keys and values of `x`.
@@ -344,31 +337,53 @@ impl<'p, 'a> Block<'p, 'a> {
     }
 
     fn lora(&self, modules: &[TargetModule]) -> Option<LoraGroup<'a>> {
-        let adapter = self.adapter?;
-        let mut column = 0;
-        let mut pieces = Vec::new();
-        for &module in modules {
-            let out = module.shape(self.config)[0];
-            if let Some(slot) = adapter.slot(self.index, module) {
-                let dropout_seed = self.dropout_seed.map(|seed| {
-                    // One unrelated sequence of masks per projection.
-                    ops::mix(seed ^ ops::mix((self.index * TargetModule::ALL.len() + module as usize) as u64 + 1))
-                });
-                let magnitude = self
-                    .norms
-                    .map(|norms| Magnitude { range: slot.magnitude.clone(), norms: norms.of(self.index, module) });
-                pieces.push(LoraPiece { column, out, a: slot.a.clone(), b: slot.b.clone(), dropout_seed, magnitude });
-            }
-            column += out;
+        lora_group(self.adapter?, self.config, self.index, modules, self.dropout_seed, self.norms)
+    }
+}
+
+/// The adapters on a stack of one layer's projections; `None` where none of them has one.
+pub(crate) fn lora_group<'a>(
+    adapter: &'a Adapter,
+    config: &DecoderConfig,
+    layer: usize,
+    modules: &[TargetModule],
+    dropout_seed: Option<u64>,
+    norms: Option<&'a RowNorms>,
+) -> Option<LoraGroup<'a>> {
+    let mut column = 0;
+    let mut pieces = Vec::new();
+    for &module in modules {
+        let out = module.shape(config)[0];
+        if let Some(slot) = adapter.slot(layer, module) {
+            let dropout_seed = dropout_seed.map(|seed| {
+                // One unrelated sequence of masks per projection.
+                ops::mix(seed ^ ops::mix((layer * TargetModule::ALL.len() + module as usize) as u64 + 1))
+            });
+            let magnitude =
+                norms.map(|norms| Magnitude { range: slot.magnitude.clone(), norms: norms.of(layer, module) });
+            pieces.push(LoraPiece { column, out, a: slot.a.clone(), b: slot.b.clone(), dropout_seed, magnitude });
         }
-        let config = adapter.config();
-        (!pieces.is_empty()).then(|| LoraGroup {
-            params: adapter.params(),
-            rank: config.rank,
-            scaling: config.scaling(),
-            dropout: config.dropout,
-            pieces,
-        })
+        column += out;
+    }
+    let lora = adapter.config();
+    (!pieces.is_empty()).then(|| LoraGroup {
+        params: adapter.params(),
+        rank: lora.rank,
+        scaling: lora.scaling(),
+        dropout: lora.dropout,
+        pieces,
+    })
+}
+
+/// Sizes of one layer's attention.
+pub(crate) fn attention_shape(config: &DecoderConfig, layer: usize) -> AttentionShape {
+    AttentionShape {
+        heads: config.heads,
+        kv_heads: config.kv_heads,
+        head_size: config.head_size,
+        scale: config.attention_scale,
+        softcap: config.attention_softcap,
+        window: config.layers[layer].window,
     }
 }
 

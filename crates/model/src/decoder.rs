@@ -8,61 +8,32 @@ use crate::arch;
 use crate::batch::{Batch, LossSum, check_ids, positions};
 use crate::block::Block;
 use crate::config::DecoderConfig;
+use crate::device::{self, Device, DeviceEngine, Placement};
 use crate::error::{ModelError, Result};
 use crate::full::{FullLayout, LayerView};
 use crate::lora::{Adapter, LoraConfig, LoraPart, RowNorms};
 use crate::objective::Objective;
-use crate::ops::{self, Head, HeadGradient, RopeTable, Targets};
+use crate::ops::{self, Head, HeadGradient, Targets};
+use crate::pass::{Pass, Ropes, StepOptions};
 use crate::pool::{Buffer, Pool};
 use crate::source::ModelFile;
 use crate::weights::{Frozen, Rows, WeightStorage, Weights};
 
-/// A frozen base model, ready to compute.
+/// A frozen base model, ready to compute on the processor, or on the device that it was loaded for.
+///
+/// Losses, gradients and logits come from that device. Generation, and what `DoRA` divides by, are computed on the processor
+/// whatever the device, from the weights as their file stores them.
 #[derive(Debug)]
 pub struct Decoder {
     config: DecoderConfig,
     weights: Weights,
     pool: Pool,
+    /// Computes instead of the fused kernels.
+    engine: Option<DeviceEngine>,
 }
 
 /// Rows for which reading a stored matrix as it is costs less than expanding it.
 pub(crate) const FEW: usize = 4;
-
-/// How a training step is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct StepOptions {
-    /// Keep only each layer's input and compute the layer again in the backward pass: a fraction of the memory, about a
-    /// quarter more time, the same bits.
-    pub checkpointing: bool,
-    /// Seed of this step's dropout masks and noise; `None` has neither.
-    pub dropout_seed: Option<u64>,
-    /// Strength of `NEFTune`'s noise on the embedded tokens, 5 to 15 in its paper; 0 adds none.
-    pub neftune_alpha: f32,
-    /// What a trained token costs.
-    pub objective: Objective,
-}
-
-/// What every layer of one pass shares.
-pub(crate) struct Pass<'a> {
-    pub(crate) adapter: Option<&'a Adapter>,
-    pub(crate) norms: Option<&'a RowNorms>,
-    pub(crate) dropout_seed: Option<u64>,
-    /// See [`Block::few`].
-    pub(crate) few: bool,
-    pub(crate) starts: &'a [usize],
-    pub(crate) positions: &'a [usize],
-    pub(crate) ropes: &'a Ropes,
-}
-
-/// One table per kind of rotary embedding in the model.
-pub(crate) struct Ropes(Vec<RopeTable>);
-
-impl Ropes {
-    /// Tables for `positions` positions.
-    pub(crate) fn new(config: &DecoderConfig, positions: usize) -> Self {
-        Self(config.ropes.iter().map(|rope| RopeTable::new(rope, positions)).collect())
-    }
-}
 
 impl Decoder {
     /// Reads a base model, expanded to f32.
@@ -73,15 +44,26 @@ impl Decoder {
         Self::load_with(file, WeightStorage::Expanded, job)
     }
 
-    /// Reads a base model. Reports `layers` as progress.
+    /// Reads a base model for the processor.
+    ///
+    /// # Errors
+    /// As [`Decoder::load_on`].
+    pub fn load_with(file: &ModelFile, storage: WeightStorage, job: &Job) -> Result<Self> {
+        Self::load_on(file, Placement { storage, ..Placement::default() }, job)
+    }
+
+    /// Reads a base model for a device. Reports `layers` as progress.
     ///
     /// # Errors
     /// [`ModelError::UnsupportedArchitecture`] for a family that Hone cannot train, others for a file that lacks or contradicts
-    /// something; [`ModelError::Cancelled`] when the job was cancelled.
-    pub fn load_with(file: &ModelFile, storage: WeightStorage, job: &Job) -> Result<Self> {
+    /// something; [`ModelError::Device`] for a device that is not there or too small; [`ModelError::Cancelled`] when the job was
+    /// cancelled.
+    pub fn load_on(file: &ModelFile, placement: Placement, job: &Job) -> Result<Self> {
         let config = arch::read_config(file)?;
+        let storage = if placement.device == Device::Cpu { placement.storage } else { WeightStorage::Stored };
         let weights = Weights::load(file, &config, storage, job)?;
-        Ok(Self { config, weights, pool: Pool::default() })
+        let engine = DeviceEngine::open(&weights, placement, job)?;
+        Ok(Self { config, weights, pool: Pool::default(), engine })
     }
 
     /// The shape of the model.
@@ -122,9 +104,9 @@ impl Decoder {
         RowNorms::of_adapter(adapter, &self.config, &self.weights, &self.pool)
     }
 
-    /// Bytes that the frozen matrices take.
+    /// Bytes that the frozen matrices take where the layers are computed.
     pub fn weight_bytes(&self) -> usize {
-        self.weights.memory()
+        self.engine.as_ref().map_or_else(|| self.weights.memory(), DeviceEngine::weight_bytes)
     }
 
     /// Summed cross-entropy of a batch, without gradients, dropout and weights.
@@ -144,6 +126,11 @@ impl Decoder {
     pub fn token_losses(&self, adapter: Option<&Adapter>, batch: &Batch) -> Result<Vec<f64>> {
         self.check(adapter, batch)?;
         let targets: Vec<(usize, u32)> = batch.targets().collect();
+        if let Some(engine) = &self.engine {
+            let embedded = self.embed(adapter, &batch.ids)?;
+            let rows = device::Rows { embedded: &embedded, starts: &batch.starts, targets: &targets, weights: None };
+            return engine.token_losses(&self.config, adapter, rows);
+        }
         let hidden = self.last_hidden(adapter, &batch.ids, &batch.starts)?;
         let (_, normed, ids) = self.head_input(adapter, &hidden, &targets);
         let mut nats = vec![0.0; ids.len()];
@@ -175,10 +162,21 @@ impl Decoder {
         if targets.is_empty() {
             return Ok(LossSum::default());
         }
+        let starts = batch.starts.as_slice();
+        let mut x = self.embed(Some(adapter), &batch.ids)?;
+        if let Some(seed) = options.dropout_seed.filter(|_| options.neftune_alpha > 0.0) {
+            ops::add_noise(&mut x, self.config.hidden_size, starts, options.neftune_alpha, seed);
+        }
+        let weights = batch.target_weights();
+        if let Some(engine) = &self.engine {
+            let rows = device::Rows { embedded: &x, starts, targets: &targets, weights: weights.as_deref() };
+            return engine.loss_and_gradients(&self.config, adapter, rows, scale, options, grads);
+        }
+
         let dropout_seed = options.dropout_seed.filter(|_| adapter.config().dropout > 0.0);
         let positions = batch.positions();
         let ropes = self.ropes(&positions);
-        let (starts, adapter) = (batch.starts.as_slice(), Some(adapter));
+        let adapter = Some(adapter);
         let norms = self.row_norms(adapter)?;
         let pass = Pass {
             adapter,
@@ -190,10 +188,6 @@ impl Decoder {
             ropes: &ropes,
         };
 
-        let mut x = self.embed(adapter, &batch.ids)?;
-        if let Some(seed) = options.dropout_seed.filter(|_| options.neftune_alpha > 0.0) {
-            ops::add_noise(&mut x, self.config.hidden_size, starts, options.neftune_alpha, seed);
-        }
         let mut inputs = Vec::new();
         let mut saved = Vec::new();
         for layer in 0..self.config.layers.len() {
@@ -212,7 +206,6 @@ impl Decoder {
         let (rows, normed, ids) = self.head_input(adapter, &x, &targets);
         let mut nats = vec![0.0; ids.len()];
         let mut d_normed = self.pool.take(normed.len());
-        let weights = batch.target_weights();
         let targets = Targets { ids: &ids, weights: weights.as_deref(), objective: options.objective };
         let trained = full(adapter).map(|(layout, _)| layout);
         let d_weight = trained.map(|layout| &mut grads[layout.head().clone()]);
@@ -252,6 +245,14 @@ impl Decoder {
         check_ids(ids, &self.config)?;
         if ids.is_empty() {
             return Ok(Vec::new());
+        }
+        if let Some(engine) = &self.engine {
+            if let Some(adapter) = adapter {
+                adapter.check_fits(&self.config)?;
+            }
+            let embedded = self.embed(adapter, ids)?;
+            let rows = device::Rows { embedded: &embedded, starts: &[0], targets: &[], weights: None };
+            return engine.logits(&self.config, adapter, rows);
         }
         let hidden = self.last_hidden(adapter, ids, &[0])?;
         let mut logits = vec![0.0; ids.len() * self.config.vocabulary_size];
@@ -298,7 +299,7 @@ impl Decoder {
             norms: pass.norms,
             dropout_seed: pass.dropout_seed,
             few: pass.few,
-            rope: &pass.ropes.0[self.config.layers[index].rope],
+            rope: &pass.ropes.tables()[self.config.layers[index].rope],
             starts: pass.starts,
             positions: pass.positions,
         }

@@ -228,6 +228,16 @@ pub enum ModelError {
         /// The number asked for.
         count: usize,
     },
+    /// A device that is not there, failed, or does not compute what is asked of it.
+    #[error("the device `{device}` cannot be used: {problem}")]
+    Device {
+        /// As it is written in a run configuration.
+        device: String,
+        /// What is wrong.
+        problem: String,
+        /// What to choose instead.
+        advice: &'static str,
+    },
     /// A prompt leaves no room for an answer.
     #[error("the prompt is {tokens} tokens long, the model reads {context}")]
     ContextFull {
@@ -288,7 +298,7 @@ impl Explain for ModelError {
             | Self::Template { .. } => ErrorCode::UnsupportedModel,
             Self::NoModel { .. } => ErrorCode::NotFound,
             Self::Download { .. } => ErrorCode::Network,
-            Self::Lora { .. } | Self::Objective { .. } => ErrorCode::BadConfig,
+            Self::Lora { .. } | Self::Objective { .. } | Self::Device { .. } => ErrorCode::BadConfig,
             Self::Cancelled(_)
             | Self::Batch { .. }
             | Self::NoGradient { .. }
@@ -303,7 +313,8 @@ impl Explain for ModelError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Fs(error) => return error.hint(),
-            Self::NoModel { hint, .. } => hint,
+            Self::NoModel { hint, .. } => hint.as_str(),
+            Self::Device { advice, .. } => advice,
             Self::NotGguf { .. } => "Choose a model file that ends in `.gguf`",
             Self::Damaged { .. } | Self::MissingTensor { .. } | Self::TensorShape { .. } => {
                 "The download may be incomplete: fetch the file again, or choose another model"

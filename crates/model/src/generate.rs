@@ -2,16 +2,20 @@
 //!
 //! Prompts are read packed; then each step runs every live prompt's newest token through the layers together, so that the
 //! weights are read once for all of them.
+//!
+//! On the processor, also for a decoder on a graphics card: one token at a time leaves a card idle unless it has kernels of its
+//! own for it, and the exam and `hone chat` then write the same tokens with every device.
 
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
 use crate::batch::{check_ids, positions};
-use crate::decoder::{Decoder, FEW, Pass, Ropes};
+use crate::decoder::{Decoder, FEW};
 use crate::error::{ModelError, Result};
 use crate::lora::{Adapter, RowNorms};
 use crate::ops;
+use crate::pass::{Pass, Ropes};
 use crate::sampler::Sampler;
 
 /// Prompt tokens that are read in one pass.

@@ -1,9 +1,11 @@
 //! A check that training would reach every part of an adapter.
 
 use crate::batch::Batch;
-use crate::decoder::{Decoder, StepOptions};
+use crate::config::DecoderConfig;
+use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
 use crate::lora::{Adapter, LoraConfig, LoraPart};
+use crate::pass::StepOptions;
 
 /// Runs one tiny backward pass and makes sure that every tensor of the adapter gets a gradient that is not zero.
 ///
@@ -12,6 +14,11 @@ use crate::lora::{Adapter, LoraConfig, LoraPart};
 /// # Errors
 /// [`ModelError::NoGradient`] naming the first tensor that would not learn.
 pub fn prove_gradients(decoder: &Decoder, lora: &LoraConfig) -> Result<()> {
+    prove_gradients_of(decoder, &filled_adapter(decoder, lora)?)
+}
+
+/// A fresh adapter with small numbers in `B`.
+pub(crate) fn filled_adapter(decoder: &Decoder, lora: &LoraConfig) -> Result<Adapter> {
     let mut adapter = decoder.fresh_adapter(lora, 1)?;
     let tensors = adapter.tensors().to_vec();
     for tensor in tensors.iter().filter(|tensor| tensor.part == LoraPart::B) {
@@ -19,7 +26,16 @@ pub fn prove_gradients(decoder: &Decoder, lora: &LoraConfig) -> Result<()> {
             *value = if index % 3 == 0 { 0.02 } else { -0.01 };
         }
     }
-    prove_gradients_of(decoder, &adapter)
+    Ok(adapter)
+}
+
+/// One sequence of so many tokens, all learned.
+pub(crate) fn sample_batch(config: &DecoderConfig, tokens: usize) -> Batch {
+    let ids: Vec<u32> = (0..tokens).map(|index| ((index * 37 + 5) % config.vocabulary_size) as u32).collect();
+    let labels: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
+    let mut batch = Batch::default();
+    batch.push(&ids, &labels);
+    batch
 }
 
 /// As [`prove_gradients`], for an adapter as it is: a fully trained model has no part that begins at zero.
@@ -27,11 +43,7 @@ pub fn prove_gradients(decoder: &Decoder, lora: &LoraConfig) -> Result<()> {
 /// # Errors
 /// [`ModelError::NoGradient`] naming the first tensor that would not learn.
 pub fn prove_gradients_of(decoder: &Decoder, adapter: &Adapter) -> Result<()> {
-    let vocabulary = decoder.config().vocabulary_size;
-    let ids: Vec<u32> = (0..8).map(|index| ((index * 37 + 5) % vocabulary) as u32).collect();
-    let labels: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
-    let mut batch = Batch::default();
-    batch.push(&ids, &labels);
+    let batch = sample_batch(decoder.config(), 8);
     let mut grads = vec![0.0; adapter.params().len()];
     let scale = 1.0 / batch.trained_tokens() as f32;
     decoder.loss_and_gradients(adapter, &batch, scale, &StepOptions::default(), &mut grads)?;

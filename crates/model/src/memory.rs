@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::DecoderConfig;
+use crate::device::{Device, Precision, device_transients, head_rows};
 use crate::full::FullLayout;
 use crate::lora::LoraConfig;
 use crate::weights::WeightStorage;
@@ -16,6 +17,10 @@ pub struct StepShape {
     pub trained_tokens: usize,
     /// See [`crate::StepOptions::checkpointing`].
     pub checkpointing: bool,
+    /// What computes it; with a card the estimate is of the card's memory.
+    pub device: Device,
+    /// See [`crate::Placement::precision`].
+    pub precision: Precision,
     /// How the frozen matrices lie in memory.
     pub storage: WeightStorage,
     /// Size of the base model's file, bytes.
@@ -60,7 +65,9 @@ pub fn memory_estimate(config: &DecoderConfig, lora: &LoraConfig, shape: &StepSh
     let heads = if config.tied_head { 1 } else { 2 };
     let frozen = (heads * config.vocabulary_size * config.hidden_size + layers * config.layer_parameters()) * float;
     let largest = config.hidden_size * (2 * config.feed_forward_size).max(config.qkv_size());
+    let on_tensors = shape.device != Device::Cpu;
     let weights = match shape.storage {
+        _ if on_tensors => (frozen / float * shape.precision.bytes()) as u64,
         WeightStorage::Expanded => frozen as u64,
         WeightStorage::Stored => shape.file_bytes + ((largest + 4096 * config.hidden_size) * float) as u64,
     };
@@ -72,14 +79,23 @@ pub fn memory_estimate(config: &DecoderConfig, lora: &LoraConfig, shape: &StepSh
     let saved = 4 * hidden + qkv + query + config.heads + 2 * wide + inner;
     // At its widest the backward pass holds the residual gradient and either the activations and their gradient, or
     // the rotated projections, their gradient and each head's share of it.
-    let transient = 3 * hidden + (2 * wide).max(2 * qkv + 4 * query);
+    let transient = if on_tensors {
+        device_transients(config, shape.tokens)
+    } else {
+        3 * hidden + (2 * wide).max(2 * qkv + 4 * query)
+    };
     let dropped = if lora.dropout > 0.0 { 2 * wide.max(hidden) } else { 0 };
     // The backward pass of DoRA holds the gradient times the gains, and one projection's output again.
     let gained = if lora.use_dora { (3 * wide).max(qkv + query) } else { 0 };
     let per_token =
         transient + dropped + gained + if shape.checkpointing { layers * hidden + saved } else { layers * saved };
-    let tile = shape.trained_tokens.min(1024) * config.vocabulary_size.min(4096);
-    let head = (tile + 2 * shape.trained_tokens * hidden) * float;
+    let logits = if on_tensors {
+        // Candle's operations hold the logits, their exponentials and two gradients of them at once.
+        4 * shape.trained_tokens.min(head_rows(config.vocabulary_size)) * config.vocabulary_size
+    } else {
+        shape.trained_tokens.min(1024) * config.vocabulary_size.min(4096)
+    };
+    let head = (logits + 2 * shape.trained_tokens * hidden) * float;
     MemoryNeeds {
         weights,
         // Two averages of a byte each, and two scales for every 256.

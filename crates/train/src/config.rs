@@ -1,6 +1,8 @@
 //! What was asked for: every knob of a run, as written in a preset or in `config.toml` of a run.
 
-use hone_model::{DecoderConfig, LoraConfig, Objective, StepOptions, full_parameters};
+use hone_model::{
+    DecoderConfig, Device, LoraConfig, Objective, Placement, Precision, StepOptions, WeightStorage, full_parameters,
+};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -149,6 +151,13 @@ pub struct RunConfig {
     pub stored_weights: Choice,
     /// Tokens that pass through the model at once, within a step; 0: as many as fit.
     pub micro_batch_tokens: u32,
+    /// What computes the training: `cpu`, or `cuda`, `cuda:1` ... with a worker that was built for graphics cards.
+    #[serde(default)]
+    #[ts(type = "string")]
+    pub device: Device,
+    /// What a graphics card keeps and multiplies the frozen weights in; the processor always computes in 32 bits.
+    #[serde(default)]
+    pub precision: Precision,
     /// The adapter; not looked at with `method = "full"`.
     pub lora: LoraConfig,
 }
@@ -199,6 +208,12 @@ impl RunConfig {
         Objective { label_smoothing: self.label_smoothing as f32, focal_gamma: self.focal_gamma as f32 }
     }
 
+    /// Where the base model's numbers lie and are multiplied.
+    pub fn placement(&self, stored_weights: bool) -> Placement {
+        let storage = if stored_weights { WeightStorage::Stored } else { WeightStorage::Expanded };
+        Placement { device: self.device, storage, precision: self.precision }
+    }
+
     /// How a micro-batch is computed. Everything random in it follows from `seed`.
     pub fn step_options(&self, checkpointing: bool, seed: u64) -> StepOptions {
         StepOptions {
@@ -212,7 +227,8 @@ impl RunConfig {
     /// Whether every knob is in its range.
     ///
     /// # Errors
-    /// [`TrainError::OutOfRange`] naming the first that is not; [`TrainError::Model`] for the adapter's own.
+    /// [`TrainError::OutOfRange`] naming the first that is not; [`TrainError::Model`] for the adapter's own, and for what the
+    /// device does not compute.
     pub fn check(&self) -> Result<()> {
         let finite_above_zero = |value: f64| value.is_finite() && value > 0.0;
         let finite_not_negative = |value: f64| value.is_finite() && value >= 0.0;
@@ -255,6 +271,8 @@ impl RunConfig {
             return Err(TrainError::OutOfRange { key, value, allowed });
         }
         self.objective().check()?;
+        let full = self.method == Method::Full;
+        self.device.check_trains(full, !full && self.lora.use_dora)?;
         Ok(self.lora.check()?)
     }
 }

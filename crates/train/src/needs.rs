@@ -1,6 +1,6 @@
 //! What a run needs, estimated before anything is loaded: memory, disk, time.
 
-use hone_model::{StepShape, WeightStorage, memory_estimate};
+use hone_model::{Device, StepShape, WeightStorage, memory_estimate};
 
 use crate::config::Method;
 use crate::plan::Circumstances;
@@ -11,6 +11,8 @@ const F32: usize = 4;
 const PROGRAM_BYTES: u64 = 250 << 20;
 /// What fused kernels reach, floating point operations per second and core; measured 55 to 75 when nothing else runs.
 const FLOPS_PER_CORE: f64 = 40e9;
+/// A guess of what candle's operations reach on a graphics card, floating point operations per second: not measured by us.
+const FLOPS_OF_A_CARD: f64 = 3e12;
 
 /// Peak memory of a training, bytes: the engine's own estimate for `tokens` tokens at once, all trained, and what the
 /// run adds: the best adapter so far, and a checkpoint as it is written.
@@ -26,13 +28,17 @@ pub fn memory(
         tokens,
         trained_tokens: tokens,
         checkpointing: recompute,
+        device: config.device,
+        precision: config.precision,
         storage,
         file_bytes: around.file_bytes,
         full: config.method == Method::Full,
         eight_bit_state: config.optimiser().eight_bit,
     };
     let copies = 5 * F32 * config.trainable_parameters(decoder);
-    memory_estimate(decoder, &config.lora, &shape).total() + copies as u64 + PROGRAM_BYTES
+    let needs = memory_estimate(decoder, &config.lora, &shape).total();
+    // The copies that a checkpoint takes lie in the computer's memory, not in the card's.
+    if matches!(config.device, Device::Cuda(_)) { needs } else { needs + copies as u64 + PROGRAM_BYTES }
 }
 
 /// What the run's folder grows to, bytes: two checkpoints, a third while it is written, the adapter.
@@ -41,7 +47,7 @@ pub fn disk(trainable: usize, keep_best: bool) -> u64 {
     (3 * parts * trainable * F32 + trainable * F32 + (8 << 20)) as u64
 }
 
-/// Duration, seconds: floating point operations of all steps and held-out measurements over what a core does.
+/// Duration, seconds: floating point operations of all steps and held-out measurements over what the cores or the card do.
 pub fn seconds(around: &Circumstances<'_>, plan: &Plan) -> f64 {
     let decoder = around.decoder;
     let layers = (decoder.layers.len() * decoder.layer_parameters()) as f64;
@@ -54,5 +60,9 @@ pub fn seconds(around: &Circumstances<'_>, plan: &Plan) -> f64 {
     let steps = plan.total_tokens as f64 * (per_token + share * 2.0 * 2.0 * head);
     let measurements = f64::from(plan.total_steps / plan.valid_every.max(1) + 2);
     let held_out = around.valid.tokens() as f64 * 2.0 * layers + around.valid.trained_tokens() as f64 * 2.0 * head;
-    (steps + measurements * held_out) / (FLOPS_PER_CORE * around.cores.max(1) as f64)
+    let speed = match plan.device {
+        Device::Cuda(_) => FLOPS_OF_A_CARD,
+        Device::Cpu | Device::CpuTensors => FLOPS_PER_CORE * around.cores.max(1) as f64,
+    };
+    (steps + measurements * held_out) / speed
 }

@@ -1,6 +1,6 @@
 //! What a run will be: every number that follows from the configuration, the rows and the machine, computed once.
 
-use hone_model::{DecoderConfig, WeightStorage};
+use hone_model::{DecoderConfig, Device, WeightStorage};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -18,6 +18,10 @@ pub struct Plan {
     pub preset: String,
     /// Reference of the base model.
     pub base: String,
+    /// What computes it, as in the run configuration.
+    #[serde(default)]
+    #[ts(type = "string")]
+    pub device: Device,
     /// Rows that are trained on.
     pub train_rows: u32,
     /// Rows on which held-out loss is measured.
@@ -53,9 +57,9 @@ pub struct Plan {
     /// Whether the base model's weights stay in memory as its file stores them.
     #[serde(default)]
     pub stored_weights: bool,
-    /// Estimated peak memory, bytes.
+    /// Estimated peak memory, bytes; of the graphics card when that computes.
     pub memory_bytes: u64,
-    /// Memory that was free, bytes.
+    /// Memory that was free there, bytes.
     pub memory_available: u64,
     /// Disk that checkpoints and adapter take, bytes.
     pub disk_bytes: u64,
@@ -75,7 +79,8 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct PlanWarning {
-    /// Stable: `few_rows`, `truncated`, `left_out`, `refused`, `no_valid_rows`, `tight_memory`, `high_learning_rate`.
+    /// Stable: `few_rows`, `truncated`, `left_out`, `refused`, `no_valid_rows`, `tight_memory`, `high_learning_rate`,
+    /// `card_not_measured`.
     pub code: String,
     /// For people.
     pub message: String,
@@ -139,6 +144,7 @@ impl Plan {
         let mut plan = Self {
             preset: config.preset.clone(),
             base: around.base.to_owned(),
+            device: config.device,
             train_rows: rows as u32,
             valid_rows: around.valid.sequences.len() as u32,
             truncated_rows: train.truncated as u32,
@@ -207,6 +213,10 @@ impl Plan {
         if !self.stored_weights {
             return "Set `stored_weights` to `on`".to_owned();
         }
+        if matches!(self.device, Device::Cuda(_)) {
+            return "Set `precision` to `bf16`, lower `max_seq_len`, choose a smaller base model, or the device `cpu`"
+                .to_owned();
+        }
         if self.longest_row > 256 {
             return format!("Lower `max_seq_len` to {}, or choose a smaller base model", self.longest_row / 2);
         }
@@ -243,8 +253,9 @@ fn micro_batch(config: &RunConfig, around: &Circumstances<'_>) -> MicroBatch {
         Choice::On => vec![true],
         Choice::Off => vec![false],
     };
-    // With full fine-tuning the frozen numbers are read once, at the start: expanded they would only take room.
-    let stored = if config.method == Method::Full { Choice::On } else { config.stored_weights };
+    // With full fine-tuning, and on a card, these frozen numbers are read once, at the start: expanded they would only take room.
+    let once = config.method == Method::Full || config.device != Device::Cpu;
+    let stored = if once { Choice::On } else { config.stored_weights };
     let (recompute, stored) = (choices(config.gradient_checkpointing), choices(stored));
     // More than a step's rows never pass at once, and one row always does.
     let sizes: Vec<u32> = sizes.into_iter().map(|size| size.min(per_step.saturating_mul(2)).max(longest)).collect();
@@ -284,6 +295,10 @@ fn warnings(plan: &Plan, train: &Sequences) -> Vec<PlanWarning> {
     }
     if plan.valid_rows == 0 {
         warn("no_valid_rows", "No rows are held out, so the run cannot tell learning from repeating".to_owned());
+    }
+    if matches!(plan.device, Device::Cuda(_)) {
+        let message = "Memory and time on a graphics card are guesses until the first steps are measured".to_owned();
+        warn("card_not_measured", message);
     }
     if plan.memory_bytes > plan.memory_available / 10 * 8 {
         warn("tight_memory", "The run needs most of the free memory; close other programs".to_owned());

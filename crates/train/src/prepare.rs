@@ -46,6 +46,8 @@ pub(crate) fn material(request: &Request<'_>, config: &RunConfig, job: &Job) -> 
 /// The plan for this material on this machine.
 pub(crate) fn resolve(request: &Request<'_>, config: &RunConfig, material: &Material) -> Result<Plan> {
     let machine = Machine::read(request.runs);
+    // On a card it is the card's memory that counts. Also where a worker without cards refuses one.
+    let memory_available = config.device.free_memory()?.unwrap_or(machine.memory_available);
     Plan::resolve(
         config,
         &Circumstances {
@@ -54,7 +56,7 @@ pub(crate) fn resolve(request: &Request<'_>, config: &RunConfig, material: &Mate
             file_bytes: material.gguf.file_bytes(),
             train: &material.train,
             valid: &material.valid,
-            memory_available: machine.memory_available,
+            memory_available,
             disk_free: machine.disk_free,
             cores: machine.cores as usize,
         },

@@ -9,7 +9,7 @@ use hone_data::sequence::TokenSequence;
 use hone_hardware::resident_memory;
 use hone_job::{AppError, Event, Explain, Job, RunState, StepMetrics};
 use hone_model::source::BaseModel;
-use hone_model::{Adapter, Batch, Decoder, LossSum, ModelFile, WeightStorage};
+use hone_model::{Adapter, Batch, Decoder, LossSum, ModelFile};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::{self, Fingerprint};
@@ -77,8 +77,7 @@ pub fn train(request: &Request<'_>, job: &Job) -> Result<RunState> {
 
     // The frozen base and a fresh adapter; proof that every part of it can learn and that the result can be exported.
     job.stage("load");
-    let storage = if plan.stored_weights { WeightStorage::Stored } else { WeightStorage::Expanded };
-    let decoder = Decoder::load_with(&material.gguf, storage, job)?;
+    let decoder = Decoder::load_on(&material.gguf, config.placement(plan.stored_weights), job)?;
     let adapter = match config.method {
         Method::Lora => decoder.fresh_adapter(&config.lora, config.seed)?,
         Method::Full => decoder.trainable_copy()?,

@@ -2,7 +2,7 @@
 
 use hone_data::sequence::TokenSequence;
 use hone_job::{Job, fs};
-use hone_model::{Decoder, LoraConfig, ModelFile, TargetModule};
+use hone_model::{Decoder, LoraConfig, ModelFile, Placement, TargetModule};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -18,10 +18,15 @@ const LAYERS: u64 = 2;
 
 /// A decoder of about 20,000 numbers, drawn by `seed`.
 pub(crate) fn tiny_decoder(seed: u64) -> Decoder {
+    tiny_decoder_on(seed, Placement::default())
+}
+
+/// The same on a device.
+pub(crate) fn tiny_decoder_on(seed: u64, placement: Placement) -> Decoder {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     fs::write_atomic(&path, &tiny_gguf(seed)).unwrap();
-    Decoder::load(&ModelFile::open(&path).unwrap(), &Job::silent()).unwrap()
+    Decoder::load_on(&ModelFile::open(&path).unwrap(), placement, &Job::silent()).unwrap()
 }
 
 /// Rows that can be learned: each token follows from the one before, in one of three ways.

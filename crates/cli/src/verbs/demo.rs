@@ -130,7 +130,7 @@ fn examine(project: &Project, state: &RunState, outcome: &mut DemoOutcome, conte
     let there = before.is_some();
     let report = match before {
         Some(report) => report,
-        None => eval::eval(&Eval { run: state.id.clone(), against: "base".to_owned() }, context)?.0,
+        None => eval::eval(&Eval { run: state.id.clone(), against: "base".to_owned(), device: None }, context)?.0,
     };
     outcome.loss_before = Some(report.held_out.before);
     outcome.loss_after = Some(report.held_out.after);

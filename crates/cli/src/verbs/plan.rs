@@ -73,6 +73,7 @@ fn words(plan: &Plan) -> String {
     let mut lines = vec![
         line("base model", plan.base.clone()),
         line("preset", plan.preset.clone()),
+        line("device", plan.device.to_string()),
         line("rows", format!("{} to train on, {} to measure on", plan.train_rows, plan.valid_rows)),
         line("steps", format!("{} in {} passes", plan.total_steps, plan.epochs)),
         line("tokens", format!("{} in all", plan.total_tokens)),

@@ -188,8 +188,8 @@ fn relative(ours: &[f64], theirs: &[f64]) -> f64 {
     (distance / length).sqrt()
 }
 
-/// One step of `model` against the golden file `name`: loss, names, shapes and values of every gradient, and `AdamW`.
-pub fn check_step(model: &Path, name: &str) {
+/// One step of `model` on `device` against the golden file `name`: loss, names, shapes and values of every gradient, and `AdamW`.
+pub fn check_step(model: &Path, name: &str, device: &str) {
     let golden: Golden = fs::read_json(&golden_file(name)).unwrap();
     let case = &golden.case.name;
     let scratch = tempfile::tempdir().unwrap();
@@ -230,6 +230,8 @@ pub fn check_step(model: &Path, name: &str) {
         numbers[4].as_ref(),
         "--focal-gamma".as_ref(),
         numbers[5].as_ref(),
+        "--device".as_ref(),
+        device.as_ref(),
     ]);
 
     let note: LossNote = fs::read_json(&out.join("loss.json")).unwrap();
@@ -262,11 +264,11 @@ pub fn check_step(model: &Path, name: &str) {
         let error = relative(&written, &stepped);
         assert!(error <= ADAMW_LIMIT, "{name} after AdamW: relative error {error:.2e}");
     }
-    println!("{case}: loss {} instead of {}, worst gradient {worst:.2e}", note.loss, golden.loss);
+    println!("{case} on {device}: loss {} instead of {}, worst gradient {worst:.2e}", note.loss, golden.loss);
 }
 
-/// Logits of `model` against those of the golden sequence.
-pub fn check_logits(model: &Path, sequence: &Sequence) {
+/// Logits of `model` on `device` against those of the golden sequence.
+pub fn check_logits(model: &Path, sequence: &Sequence, device: &str) {
     let scratch = tempfile::tempdir().unwrap();
     let (tokens, out) = (scratch.path().join("tokens.json"), scratch.path().join("logits.safetensors"));
     fs::write_json(&tokens, &sequence.ids).unwrap();
@@ -279,6 +281,8 @@ pub fn check_logits(model: &Path, sequence: &Sequence) {
         tokens.as_ref(),
         "--out".as_ref(),
         out.as_ref(),
+        "--device".as_ref(),
+        device.as_ref(),
     ]);
     let bytes = fs::read(&out).unwrap();
     let (shape, values) = tensor(&SafeTensors::deserialize(&bytes).unwrap(), "logits");

@@ -293,6 +293,13 @@ fn drop_inputs(x: &[f32], dropout: f64, seed: Option<u64>, y: &mut [f32]) {
     });
 }
 
+/// What [`drop_inputs`] multiplies `length` inputs by.
+pub(crate) fn dropout_mask(length: usize, dropout: f64, seed: u64) -> Vec<f32> {
+    let mut mask = vec![0.0; length];
+    drop_inputs(&vec![1.0; length], dropout, Some(seed), &mut mask);
+    mask
+}
+
 /// The finaliser of `SplitMix64` (Steele, Lea and Flood 2014): neighbouring inputs give unrelated outputs.
 pub(crate) fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -28,7 +28,7 @@ pub(crate) use dora::{Magnitude, row_norms};
 pub(crate) use glu::{glu_backward, glu_forward};
 pub(crate) use head::{Head, HeadGradient, Targets, head_loss, tiles};
 pub(crate) use lanes::{add, dot, scale};
-pub(crate) use linear::{Linear, LinearSaved, LoraGroup, LoraPiece, Weight, mix, weight_gradient};
+pub(crate) use linear::{Linear, LinearSaved, LoraGroup, LoraPiece, Weight, dropout_mask, mix, weight_gradient};
 pub(crate) use noise::add_noise;
 pub(crate) use norm::{
     rms_backward, rms_backward_add, rms_forward, rms_forward_add, rms_row, rms_row_backward, rms_weight_gradient,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, clippy::float_cmp)] // helpers of tests too: a broken step ends the test
 
 mod behaviour;
+mod device;
 mod folders;
 mod full;
 mod generation;

@@ -153,3 +153,18 @@ fn a_step_never_gets_a_larger_micro_batch_than_asked_for_unless_a_row_is_longer(
     assert_eq!(asked("150").micro_batch_tokens, 150);
     assert_eq!(asked("50").micro_batch_tokens, 100);
 }
+
+#[test]
+fn a_plan_for_a_card_says_that_its_figures_are_guesses_and_what_a_card_does_not_train() {
+    let plan = resolve(&["device=cuda"], &rows(&[20; 30])).unwrap();
+    assert_eq!(plan.device.to_string(), "cuda:0");
+    assert!(plan.warnings.iter().any(|warning| warning.code == "card_not_measured"));
+    assert!(plan.stored_weights, "what lies in the computer's own memory is read once");
+    let half = resolve(&["device=cuda", "precision=bf16"], &rows(&[20; 30])).unwrap();
+    assert!(half.memory_bytes < plan.memory_bytes);
+    let mut config = config(&["device=cuda"]);
+    for change in ["use_dora=true", "method=full"] {
+        let error = config.set(change).unwrap_err();
+        assert!(error.to_string().contains("`cuda:0`") && error.hint().unwrap().contains("`cpu`"), "{error}");
+    }
+}

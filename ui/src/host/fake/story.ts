@@ -113,7 +113,7 @@ export const mapping: MappedFile = {
 };
 
 export const plan: Plan = {
-  preset: "balanced", base, train_rows: 254, valid_rows: 32, truncated_rows: 5, left_out_rows: 0, longest_row: 1083,
+  preset: "balanced", base, device: "cpu", train_rows: 254, valid_rows: 32, truncated_rows: 5, left_out_rows: 0, longest_row: 1083,
   tokens_per_epoch: 22_400, trained_tokens_per_epoch: 9_100, epochs: 3, steps_per_epoch: 64, total_steps: 192, warmup_steps: 10, valid_every: 64,
   total_tokens: 67_200, trainable_parameters: 7_600_000, micro_batch_tokens: 1024, gradient_checkpointing: false, stored_weights: false,
   memory_bytes: 2.9e9, memory_available: 9.8e9, disk_bytes: 340e6, disk_free: 212e9, seconds: 412,

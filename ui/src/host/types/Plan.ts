@@ -15,6 +15,10 @@ preset: string,
  */
 base: string, 
 /**
+ * What computes it, as in the run configuration.
+ */
+device: string, 
+/**
  * Rows that are trained on.
  */
 train_rows: number, 
@@ -83,11 +87,11 @@ gradient_checkpointing: boolean,
  */
 stored_weights: boolean, 
 /**
- * Estimated peak memory, bytes.
+ * Estimated peak memory, bytes; of the graphics card when that computes.
  */
 memory_bytes: number, 
 /**
- * Memory that was free, bytes.
+ * Memory that was free there, bytes.
  */
 memory_available: number, 
 /**

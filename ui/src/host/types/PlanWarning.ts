@@ -5,7 +5,8 @@
  */
 export type PlanWarning = { 
 /**
- * Stable: `few_rows`, `truncated`, `left_out`, `refused`, `no_valid_rows`, `tight_memory`, `high_learning_rate`.
+ * Stable: `few_rows`, `truncated`, `left_out`, `refused`, `no_valid_rows`, `tight_memory`, `high_learning_rate`,
+ * `card_not_measured`.
  */
 code: string, 
 /**

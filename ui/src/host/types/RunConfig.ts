@@ -3,6 +3,7 @@ import type { Choice } from "./Choice";
 import type { LoraConfig } from "./LoraConfig";
 import type { Method } from "./Method";
 import type { OptimiserKind } from "./OptimiserKind";
+import type { Precision } from "./Precision";
 import type { Schedule } from "./Schedule";
 import type { TrainOn } from "./TrainOn";
 
@@ -131,6 +132,14 @@ stored_weights: Choice,
  * Tokens that pass through the model at once, within a step; 0: as many as fit.
  */
 micro_batch_tokens: number, 
+/**
+ * What computes the training: `cpu`, or `cuda`, `cuda:1` ... with a worker that was built for graphics cards.
+ */
+device: string, 
+/**
+ * What a graphics card keeps and multiplies the frozen weights in; the processor always computes in 32 bits.
+ */
+precision: Precision, 
 /**
  * The adapter; not looked at with `method = "full"`.
  */

@@ -5,7 +5,7 @@
  */
 export type SelfTest = { 
 /**
- * `cpu`.
+ * `cpu`, `cuda:0` ...
  */
 device: string, 
 /**

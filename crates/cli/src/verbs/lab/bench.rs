@@ -7,11 +7,11 @@ use std::time::Instant;
 use clap::Args;
 use hone_job::Job;
 use hone_model::spans::{self, Profile, Work};
-use hone_model::{Adapter, Batch, Decoder, LoraConfig, StepOptions, TargetModule, WeightStorage};
+use hone_model::{Adapter, Batch, Decoder, Device, LoraConfig, Precision, StepOptions, TargetModule, WeightStorage};
 use hone_train::optimiser::{AdamW, OptimiserConfig};
 use serde::Serialize;
 
-use super::{batch, load, usage};
+use super::{Computes, batch, load, usage};
 use crate::context::Context;
 use crate::failure::{Outcome, check};
 use crate::output::{Report, bytes, table};
@@ -49,6 +49,8 @@ pub struct Bench {
     /// Keep the weights as the file stores them and expand each layer when it is needed
     #[arg(long)]
     stored: bool,
+    #[command(flatten)]
+    computes: Computes,
 }
 
 /// What was measured.
@@ -58,17 +60,23 @@ struct Measured {
     trained_tokens: usize,
     threads: usize,
     checkpointing: bool,
+    device: Device,
+    precision: Precision,
     /// Wall time of each step.
     seconds: Vec<f64>,
     /// Processor time of each step, where the system tells it.
     cpu_seconds: Vec<f64>,
     losses: Vec<f64>,
-    /// Of one step: what its matrix products alone would take at the best rate measured here, and where the time went.
-    floor: Floor,
+    /// Of one step on the processor: what its matrix products alone would take at the best rate measured here, and where the
+    /// time went.
+    floor: Option<Floor>,
     tokens_per_second: f64,
     tokens_per_cpu_second: Option<f64>,
     /// Loading included.
     peak_bytes: u64,
+    /// Memory of a graphics card that was taken after the last step, weights included, where a card computes. Buffers that were
+    /// given back to the driver before are not in it.
+    card_bytes: Option<u64>,
 }
 
 /// Medians of a step, seconds.
@@ -91,8 +99,9 @@ pub fn run(arguments: &Bench, context: &Context) -> Outcome {
     if let Some(threads) = arguments.threads {
         hone_model::use_threads(threads)?;
     }
+    let card_before = arguments.computes.device.free_memory()?;
     let storage = if arguments.stored { WeightStorage::Stored } else { WeightStorage::Expanded };
-    let decoder = load(&arguments.model, storage, &context.job)?;
+    let decoder = load(&arguments.model, arguments.computes.with(storage), &context.job)?;
     let batch = match arguments.batch.parse() {
         Ok(rows) => made_up(rows, arguments.seq, decoder.config().vocabulary_size),
         Err(_) => batch::read(arguments.batch.as_ref())?,
@@ -101,25 +110,35 @@ pub fn run(arguments: &Bench, context: &Context) -> Outcome {
         Some(folder) => Adapter::load_peft(folder, decoder.config())?,
         None => decoder.fresh_adapter(&LoraConfig { use_dora: arguments.dora, ..lora(arguments.rank) }, 0)?,
     };
-    let measured = measure(arguments, &decoder, &mut adapter, &batch, &context.job)?;
+    let measured = measure(arguments, &decoder, &mut adapter, &batch, card_before, &context.job)?;
     let per_second = |value: Option<f64>| value.map_or("unknown".to_owned(), |value| format!("{value:.0}"));
-    let words = table(&[
+    let mut lines = vec![
         vec!["tokens a second".to_owned(), per_second(Some(measured.tokens_per_second))],
         vec!["tokens a processor second".to_owned(), per_second(measured.tokens_per_cpu_second)],
-        vec!["share of the floor".to_owned(), format!("{:.0} %", measured.floor.share * 100.0)],
         vec!["peak memory".to_owned(), bytes(measured.peak_bytes)],
-    ]);
-    Ok(Report::new(&measured, words))
+    ];
+    lines.extend(measured.floor.as_ref().map(|floor| {
+        vec!["share of what products alone would take".to_owned(), format!("{:.0} %", floor.share * 100.0)]
+    }));
+    lines.extend(measured.card_bytes.map(|taken| vec!["memory of the card".to_owned(), bytes(taken)]));
+    Ok(Report::new(&measured, table(&lines)))
 }
 
-fn measure(arguments: &Bench, decoder: &Decoder, adapter: &mut Adapter, batch: &Batch, job: &Job) -> Outcome<Measured> {
+fn measure(
+    arguments: &Bench,
+    decoder: &Decoder,
+    adapter: &mut Adapter,
+    batch: &Batch,
+    card_before: Option<u64>,
+    job: &Job,
+) -> Outcome<Measured> {
     let options = StepOptions { checkpointing: arguments.checkpointing, ..StepOptions::default() };
     let mut optimiser = AdamW::new(&OptimiserConfig::default(), adapter.params().len());
     let mut grads = vec![0.0; adapter.params().len()];
     let trained_tokens = batch.trained_tokens();
     let (mut seconds, mut cpu_seconds, mut losses) = (Vec::new(), Vec::new(), Vec::new());
     let mut profiles = Vec::new();
-    let before = hone_model::best_product_rate();
+    let best_rate = (arguments.device == Device::Cpu).then(hone_model::best_product_rate);
     for step in 0..=arguments.steps {
         check(job)?;
         let (wall, cpu) = (Instant::now(), usage::cpu_seconds());
@@ -139,6 +158,7 @@ fn measure(arguments: &Bench, decoder: &Decoder, adapter: &mut Adapter, batch: &
         }
         job.progress(step as u64, arguments.steps as u64, "steps");
     }
+    let card_after = arguments.computes.device.free_memory()?;
     let tokens = batch.ids.len();
     let rate = |seconds: &[f64]| (tokens * seconds.len()) as f64 / seconds.iter().sum::<f64>();
     Ok(Measured {
@@ -146,12 +166,15 @@ fn measure(arguments: &Bench, decoder: &Decoder, adapter: &mut Adapter, batch: &
         trained_tokens,
         threads: hone_model::threads(),
         checkpointing: arguments.checkpointing,
+        device: arguments.computes.device,
+        precision: arguments.computes.precision,
+        card_bytes: card_before.zip(card_after).map(|(before, after)| before.saturating_sub(after)),
         tokens_per_second: rate(&seconds),
         tokens_per_cpu_second: (!cpu_seconds.is_empty()).then(|| rate(&cpu_seconds)),
         seconds,
         cpu_seconds,
         losses,
-        floor: floor(&profiles, before.max(hone_model::best_product_rate())),
+        floor: best_rate.map(|before| floor(&profiles, before.max(hone_model::best_product_rate()))),
         peak_bytes: hone_hardware::peak_memory(),
     })
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use hone_job::fs;
-use hone_model::{Adapter, GenerateOptions, WeightStorage};
+use hone_model::{Adapter, GenerateOptions, Placement, WeightStorage};
 use serde::Serialize;
 
 use super::load;
@@ -57,7 +57,7 @@ pub fn run(arguments: &Generate, context: &Context) -> Outcome {
     }
     let ids: Vec<u32> = fs::read_json(&arguments.tokens)?;
     let storage = if arguments.expanded { WeightStorage::Expanded } else { WeightStorage::Stored };
-    let decoder = load(&arguments.model, storage, &context.job)?;
+    let decoder = load(&arguments.model, Placement { storage, ..Placement::default() }, &context.job)?;
     let adapter = arguments.adapter.as_ref().map(|folder| Adapter::load_peft(folder, decoder.config())).transpose()?;
     let options = GenerateOptions { max_tokens: arguments.count, ..GenerateOptions::default() };
     let begun = Instant::now();

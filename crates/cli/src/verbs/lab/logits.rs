@@ -9,7 +9,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::json;
 
-use super::load;
+use super::{Computes, load};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::output::Report;
@@ -26,12 +26,14 @@ pub struct Logits {
     /// Where the tensor `logits` goes
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    computes: Computes,
 }
 
 /// Computes and writes them.
 pub fn run(arguments: &Logits, context: &Context) -> Outcome {
     let ids: Vec<u32> = fs::read_json(&arguments.tokens)?;
-    let decoder = load(&arguments.model, WeightStorage::Expanded, &context.job)?;
+    let decoder = load(&arguments.model, arguments.computes.with(WeightStorage::Expanded), &context.job)?;
     let logits = decoder.logits(None, &ids)?;
     let shape = [ids.len(), decoder.config().vocabulary_size];
     let bytes: Vec<u8> = logits.iter().flat_map(|value| value.to_le_bytes()).collect();

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 use hone_job::Job;
-use hone_model::{Decoder, ModelFile, WeightStorage};
+use hone_model::{Decoder, Device, ModelFile, Placement, Precision, WeightStorage};
 
 use super::base;
 use crate::context::Context;
@@ -51,12 +51,29 @@ pub fn run(arguments: Lab, context: &Context) -> Outcome {
     }
 }
 
-fn load(reference: &str, storage: WeightStorage, job: &Job) -> Outcome<Decoder> {
+/// What computes.
+#[derive(Debug, Args)]
+struct Computes {
+    /// `cpu`, `cuda`, `cuda:1` ..., or `cpu-tensors`: the operations of a graphics card on the processor
+    #[arg(long, default_value_t = Device::Cpu)]
+    device: Device,
+    /// What a graphics card multiplies the frozen weights in: `f32` or `bf16`
+    #[arg(long, default_value = "f32")]
+    precision: Precision,
+}
+
+impl Computes {
+    fn with(&self, storage: WeightStorage) -> Placement {
+        Placement { device: self.device, storage, precision: self.precision }
+    }
+}
+
+fn load(reference: &str, placement: Placement, job: &Job) -> Outcome<Decoder> {
     // Weights are enough here: a tokenizer that is missing, or cannot be exported, does not matter.
     let file = if Path::new(reference).exists() {
         ModelFile::open(reference.as_ref())?
     } else {
         ModelFile::open(base::resolve(reference)?.path.as_ref())?
     };
-    Ok(Decoder::load_with(&file, storage, job)?)
+    Ok(Decoder::load_on(&file, placement, job)?)
 }

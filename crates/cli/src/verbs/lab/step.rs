@@ -9,7 +9,7 @@ use hone_model::{Adapter, Objective, StepOptions, WeightStorage};
 use hone_train::optimiser::{AdamW, OptimiserConfig};
 use serde_json::json;
 
-use super::{batch, load};
+use super::{Computes, batch, load};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::output::Report;
@@ -60,6 +60,8 @@ pub struct Step {
     /// Compute each layer again in the backward pass
     #[arg(long)]
     checkpointing: bool,
+    #[command(flatten)]
+    computes: Computes,
 }
 
 /// Computes and writes it.
@@ -68,7 +70,7 @@ pub fn run(arguments: &Step, context: &Context) -> Outcome {
         return Err(Failure::new(ErrorCode::BadConfig, "`--betas` takes two numbers", "Write them as `0.9,0.999`"));
     };
     let batch = batch::read(&arguments.batch)?;
-    let decoder = load(&arguments.model, WeightStorage::Expanded, &context.job)?;
+    let decoder = load(&arguments.model, arguments.computes.with(WeightStorage::Expanded), &context.job)?;
     let mut adapter = Adapter::load_peft(&arguments.adapter, decoder.config())?;
     let mut grads = vec![0.0; adapter.params().len()];
     let weight = batch.trained_weight();
