@@ -1,4 +1,5 @@
-//! `cargo xtask bench data`: how fast files come in, what memory that takes, how fast pages of rows are.
+//! `cargo xtask bench data`: how fast files come in, what memory that takes, how fast pages of rows are and how long the
+//! search for nearly the same rows takes.
 //!
 //! The files are made here: questions and answers of made-up words, the frequent ones frequent, as in a language.
 
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::run::{Outcome, at, built, cache, cargo, check, read, root, timed};
+use crate::run::{Outcome, at, cache, cargo, check, read, released, root, timed};
 use crate::starter::{self, Consent};
 
 const BEGIN: &str = "<!-- data: begin -->\n";
@@ -20,6 +21,23 @@ const END: &str = "<!-- data: end -->";
 const ROWS: usize = 1_000_000;
 /// Stands in ten of the rows.
 const RARE: &str = "quellwolke";
+
+/// With the features that the tests are built with, so that what they built is used.
+const BUILD: [&str; 13] = [
+    "build",
+    "--release",
+    "--locked",
+    "--workspace",
+    "--exclude",
+    "hone-desktop",
+    "--exclude",
+    "hone-e2e",
+    "--exclude",
+    "xtask",
+    "--bin=hone",
+    "--example",
+    "near_duplicates",
+];
 
 /// What one import took.
 struct Taken {
@@ -39,14 +57,16 @@ pub fn run(arguments: &[String]) -> Outcome {
         _ => return Err("`cargo xtask bench data` takes `--megabytes N` and nothing else".into()),
     };
     starter::ensure(&Consent::Shown)?;
-    timed("build the worker", || check(&mut cargo(&["build", "--locked", "--package", "hone"])))?;
+    timed("build for release", || check(&mut cargo(&BUILD)))?;
+    let load = load();
     let folder = cache().join("bench-data");
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).map_err(at(&folder))?;
     let taken = timed("imports", || imports(&folder, megabytes))?;
     let pages = timed("pages", || pages(&folder))?;
     fs::remove_dir_all(&folder).map_err(at(&folder))?;
-    write(&taken, &pages)
+    let similar = timed("nearly the same rows", || read(&mut Command::new(released("examples/near_duplicates"))))?;
+    write(&about(&load)?, &taken, &pages, &similar)
 }
 
 fn imports(folder: &Path, megabytes: usize) -> Outcome<Vec<Taken>> {
@@ -55,6 +75,7 @@ fn imports(folder: &Path, megabytes: usize) -> Outcome<Vec<Taken>> {
         taken.push(import(folder, name, megabytes, make)?);
     }
     taken.push(import(folder, "text.txt", megabytes.min(50), paragraph)?);
+    taken.push(import(folder, "large.jsonl", megabytes * 10, line)?);
     Ok(taken)
 }
 
@@ -70,7 +91,7 @@ fn import(folder: &Path, name: &str, megabytes: usize, make: fn(&mut Words, usiz
             make(&mut words, at)
         };
         size += text.len();
-        (size < megabytes << 20).then_some(text)
+        (size < megabytes * 1_000_000).then_some(text)
     })?;
     let project = folder.join("project");
     let taken = import_into(&project, &file)?;
@@ -80,10 +101,10 @@ fn import(folder: &Path, name: &str, megabytes: usize, make: fn(&mut Words, usiz
 }
 
 fn import_into(project: &Path, file: &Path) -> Outcome<Taken> {
-    check(Command::new(built("hone")).arg("new").arg(project).args(["--name", "Bench", "--base", "gemma3-270m"]))?;
+    check(Command::new(released("hone")).arg("new").arg(project).args(["--name", "Bench", "--base", "gemma3-270m"]))?;
     let megabytes = fs::metadata(file).map_err(at(file))?.len() as f64 / 1e6;
     let begun = Instant::now();
-    let mut child = Command::new(built("hone"))
+    let mut child = Command::new(released("hone"))
         .arg("--project")
         .arg(project)
         .arg("import")
@@ -138,24 +159,54 @@ fn pages(folder: &Path) -> Outcome<String> {
     import_into(&project, &file)?;
     let frequent = Words::word(3);
     let middling = Words::word(4000);
-    let mut command = Command::new(built("hone"));
+    let mut command = Command::new(released("hone"));
     command.arg("--project").arg(&project).args(["lab", "pages", RARE, &frequent, &middling, "zzzzqqq"]);
     read(&mut command)
 }
 
-fn write(taken: &[Taken], pages: &str) -> Outcome {
-    let mut text = String::from(
-        "| file | MB | MB/s | MB per CPU second | peak memory, MB | database, MB |\n|---|---|---|---|---|---|\n",
-    );
+/// The load of the machine: how many programs ran or waited, on average over one, five and fifteen minutes.
+fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split_whitespace().take(3).collect::<Vec<_>>().join(", ")
+}
+
+/// When and where this was measured.
+fn about(load: &str) -> Outcome<String> {
+    let day = read(Command::new("date").arg("+%Y-%m-%d"))?;
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).unwrap_or_default().1;
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    Ok(format!(
+        "Measured on {} with `cargo xtask bench data` (release build): {model}, {cores} logical cores; load before it {load}. The files \
+         are of made-up words, frequent ones frequent. Time is the whole command's, from its start to its end, with the copy of the \
+         file, the database and its search index on the disk. 1 MB is a million bytes.\n\n",
+        day.trim()
+    ))
+}
+
+fn write(about: &str, taken: &[Taken], pages: &str, similar: &str) -> Outcome {
+    let mut text = about.to_owned();
+    text += "| file | MB | seconds | MB/s | MB per processor second | peak memory, MB | database, MB |\n";
+    text += "| --- | --- | --- | --- | --- | --- | --- |\n";
     for Taken { what, megabytes, wall, cpu, peak, database } in taken {
         let _ = writeln!(
             text,
-            "| {what} | {megabytes:.0} | {:.1} | {:.1} | {peak:.0} | {database:.0} |",
+            "| {what} | {megabytes:.0} | {wall:.2} | {:.1} | {:.1} | {peak:.0} | {database:.0} |",
             megabytes / wall,
             megabytes / cpu
         );
     }
-    let _ = write!(text, "\nA page of 100 rows out of {ROWS}, `hone lab pages`:\n\n```\n{}\n```\n", pages.trim_end());
+    let _ = write!(
+        text,
+        "\nA page of 100 rows out of {ROWS}, milliseconds, median of nine (`hone lab pages`); `+` is 'at least':\n\n```\n{}\n```\n",
+        pages.trim_end()
+    );
+    let _ = write!(
+        text,
+        "\nEach cleaning rule over 100,000 rows (the example `near_duplicates`):\n\n```\n{}\n```\n",
+        similar.trim_end()
+    );
     println!("{text}");
     let path = root().join("docs/benchmarks.md");
     let whole = fs::read_to_string(&path).map_err(at(&path))?;
@@ -217,7 +268,7 @@ impl Words {
                 text.push(' ');
             }
             // Uniform in the logarithm of the rank: Zipf's law.
-            let share = self.next() as f64 / f64::from(1 << 31);
+            let share = self.next() as f64 / f64::from(1_u32 << 31);
             text += &Self::word((20_000f64.powf(share)) as u64);
         }
         text

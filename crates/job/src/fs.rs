@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 use crate::{ErrorCode, Explain};
 
 /// An I/O failure with the path and what was being done.
@@ -155,12 +157,51 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// [`FsError`] naming `path`; the old content is untouched.
 pub fn write_atomic_with(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> Result<()> {
-    let folder = parent(path);
-    let at = || FsError::at("write", path);
-    let temporary = tempfile::Builder::new().prefix(".hone-").tempfile_in(folder).map_err(at())?;
+    let temporary = beside(path)?;
     let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file());
-    fill(&mut writer).and_then(|()| writer.flush()).map_err(at())?;
+    fill(&mut writer).and_then(|()| writer.flush()).map_err(FsError::at("write", path))?;
     drop(writer);
+    put(temporary, path)
+}
+
+/// As [`write_atomic`], for content that comes bit by bit: what is not finished is gone when it is dropped.
+pub struct Unfinished {
+    temporary: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// Begins a file at `path`.
+    ///
+    /// # Errors
+    /// [`FsError`] naming `path`.
+    pub fn begin(path: &Path) -> Result<Self> {
+        Ok(Self { temporary: beside(path)?, path: path.to_owned() })
+    }
+
+    /// Writes more of it.
+    ///
+    /// # Errors
+    /// [`FsError`] naming the path.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.temporary.write_all(bytes).map_err(FsError::at("write", &self.path))
+    }
+
+    /// Puts it in its place.
+    ///
+    /// # Errors
+    /// [`FsError`] naming the path; what was there before is untouched.
+    pub fn finish(self) -> Result<()> {
+        put(self.temporary, &self.path)
+    }
+}
+
+fn beside(path: &Path) -> Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(".hone-").tempfile_in(parent(path)).map_err(FsError::at("write", path))
+}
+
+fn put(temporary: NamedTempFile, path: &Path) -> Result<()> {
+    let at = || FsError::at("write", path);
     temporary.as_file().sync_all().map_err(at())?;
     temporary.persist(path).map_err(|error| error.error).map_err(at())?;
     sync_parent(path)

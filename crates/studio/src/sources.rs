@@ -1,9 +1,10 @@
 //! The imported files, kept by content hash: `sources/<sha256>.<extension>`.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use hone_job::fs;
+use hone_job::fs::{self, FsError};
 use sha2::{Digest, Sha256};
 
 use crate::{Project, StudioError};
@@ -24,22 +25,81 @@ pub fn path(project: &Project, hash: &str, name: &str) -> PathBuf {
 /// # Errors
 /// [`StudioError::SourceChanged`] when its bytes are not (or no longer) those of `hash`; what the disk refuses.
 pub fn keep(project: &Project, file: &Path, hash: &str) -> Result<(PathBuf, bool), StudioError> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let target = path(project, hash, &name);
-    if target.is_file() {
-        return Ok((target, false));
+    let keeping = Keeping::begin(project, file, hash)?;
+    let (target, fresh) = (keeping.target.clone(), keeping.fresh);
+    keeping.finish()?;
+    Ok((target, fresh))
+}
+
+/// Where the copy of a file that has these bytes lies, or is to lie.
+pub fn place(project: &Project, file: &Path, hash: &str) -> PathBuf {
+    path(project, hash, &file.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// A file that is copied into the project while it is read, so that what is read is what is kept. A copy that is there
+/// already is read instead.
+pub struct Keeping {
+    source: File,
+    file: PathBuf,
+    hash: String,
+    target: PathBuf,
+    /// Whether there is no copy yet.
+    fresh: bool,
+    copy: Option<fs::Unfinished>,
+    sum: Sha256,
+}
+
+impl Keeping {
+    /// Opens a file whose bytes have this hash.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    pub fn begin(project: &Project, file: &Path, hash: &str) -> Result<Self, StudioError> {
+        let target = place(project, file, hash);
+        let fresh = !target.is_file();
+        fs::create_dir_all(&project.sources_dir())?;
+        let file = if fresh { file.to_owned() } else { target.clone() };
+        let source = fs::open(&file)?;
+        Ok(Self { source, file, hash: hash.to_owned(), target, fresh, copy: None, sum: Sha256::new() })
     }
-    fs::create_dir_all(&project.sources_dir())?;
-    let mut source = fs::open(file)?;
-    let mut seen = String::new();
-    let copied = fs::write_atomic_with(&target, |writer| {
-        seen = copy(&mut source, writer)?;
-        if seen == hash { Ok(()) } else { Err(io::Error::other("changed")) }
-    });
-    match copied {
-        Ok(()) => Ok((target, true)),
-        Err(_) if !seen.is_empty() && seen != hash => Err(StudioError::SourceChanged { path: file.to_owned() }),
-        Err(error) => Err(error.into()),
+
+    /// Ends the copy, with what was not read yet.
+    ///
+    /// # Errors
+    /// [`StudioError::SourceChanged`] when the bytes were not (or no longer) those of the hash; what the disk refuses.
+    pub fn finish(mut self) -> Result<(), StudioError> {
+        if !self.fresh {
+            return Ok(());
+        }
+        let mut buffer = vec![0; 1 << 20];
+        while self.some(&mut buffer)? > 0 {}
+        let seen = self.sum.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        if seen != self.hash {
+            return Err(StudioError::SourceChanged { path: self.file });
+        }
+        self.copy.map_or(Ok(()), fs::Unfinished::finish)?;
+        Ok(())
+    }
+
+    fn some(&mut self, buffer: &mut [u8]) -> Result<usize, FsError> {
+        let unreadable = |source| FsError { action: "read", path: self.file.clone(), source };
+        let count = self.source.read(buffer).map_err(unreadable)?;
+        if self.fresh {
+            let copy = match &mut self.copy {
+                Some(copy) => copy,
+                none => none.insert(fs::Unfinished::begin(&self.target)?),
+            };
+            self.sum.update(&buffer[..count]);
+            copy.write(&buffer[..count])?;
+        }
+        Ok(count)
+    }
+}
+
+impl Read for Keeping {
+    /// The error inside is an [`FsError`]: it may be the copy that failed.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.some(buffer).map_err(|error| io::Error::new(error.source.kind(), error))
     }
 }
 
@@ -55,17 +115,4 @@ pub fn keep_bytes(project: &Project, name: &str, bytes: &[u8], hash: &str) -> Re
     fs::create_dir_all(&project.sources_dir())?;
     fs::write_atomic(&target, bytes)?;
     Ok((target, true))
-}
-
-fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<String> {
-    let mut sum = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let count = from.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(sum.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")));
-        }
-        sum.update(&buffer[..count]);
-        to.write_all(&buffer[..count])?;
-    }
 }

@@ -1,8 +1,9 @@
 //! The base model of a verb: where it is, and its parts.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
-use hone_job::ErrorCode;
+use hone_job::{ErrorCode, Job};
 use hone_model::source::{self, BaseModel, Places};
 use hone_model::{ChatFormat, ModelFile, Tokenizer};
 
@@ -49,25 +50,28 @@ pub fn places() -> Places {
 }
 
 /// Counts tokens as the base model does. Where the model is not at hand, an estimate does: importing does not need it.
+/// The model is opened for the first text; many imports have none.
 pub fn token_count(reference: &str, context: &Context) -> Box<TokenCount> {
-    let tokenizer = open(reference).map(|base| base.tokenizer);
-    match tokenizer {
-        Ok(tokenizer) => Box::new(move |text| match text.len() {
-            0..ENDLESS => tokenizer.encode(text).map_or_else(|_| estimate(text), |ids| ids.len()),
-            _ => estimate(text),
-        }),
-        Err(failure) => {
-            let why = match failure {
-                Failure::Error(error) => error.message,
-                Failure::Cancelled => String::new(),
-            };
-            context.job.notice(
-                "tokens_estimated",
-                format!("Lengths are estimated, since the base model cannot be read: {why}"),
-            );
-            Box::new(estimate)
+    let (reference, job) = (reference.to_owned(), context.job.clone());
+    let tokenizer = OnceCell::new();
+    Box::new(move |text| {
+        if text.len() >= ENDLESS {
+            return estimate(text);
         }
-    }
+        let tokenizer = tokenizer.get_or_init(|| tokenizer_or_notice(&reference, &job));
+        let tokens = tokenizer.as_ref().and_then(|tokenizer| tokenizer.encode(text).ok());
+        tokens.map_or_else(|| estimate(text), |tokens| tokens.len())
+    })
+}
+
+fn tokenizer_or_notice(reference: &str, job: &Job) -> Option<Tokenizer> {
+    let why = match open(reference) {
+        Ok(base) => return Some(base.tokenizer),
+        Err(Failure::Error(error)) => error.message,
+        Err(Failure::Cancelled) => String::new(),
+    };
+    job.notice("tokens_estimated", format!("Lengths are estimated, since the base model cannot be read: {why}"));
+    None
 }
 
 /// About four letters a token; a Chinese character is about one.

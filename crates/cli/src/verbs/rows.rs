@@ -64,7 +64,8 @@ fn page_words(page: &RowPage, offset: u64) -> String {
         vec![row.id.to_string(), row.split.map_or(String::new(), |split| plain(&split)), status, gist(row)]
     }));
     let last = offset + page.rows.len() as u64;
-    format!("{}rows {} to {last} of {}", table(&lines), (offset + 1).min(last), page.total)
+    let at_least = if page.at_least { "at least " } else { "" };
+    format!("{}rows {} to {last} of {at_least}{}", table(&lines), (offset + 1).min(last), page.total)
 }
 
 /// The first words of a row on one line.

@@ -1,7 +1,10 @@
+mod fields;
+
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use self::fields::{Field, Fields};
 use crate::import::{Input, Parsed, decode};
 use crate::issue::IssueList;
 use crate::{Content, Issue, Message, Record, Records, Role};
@@ -137,6 +140,10 @@ impl Reader<'_> {
     fn lines(&mut self, text: &str, before: u32) {
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let number = before + at as u32 + 1;
+            if let Ok(fields) = serde_json::from_str(line) {
+                self.object(number, "line", fields);
+                continue;
+            }
             match serde_json::from_str(line) {
                 Ok(value) => self.record(number, "line", value),
                 Err(error) => self.issues.push(Issue::partial(
@@ -187,9 +194,8 @@ impl Reader<'_> {
     }
 
     fn record(&mut self, number: u32, unit: &str, value: Value) {
-        let place = format!("{unit} {number}");
         match value {
-            Value::Object(object) => self.object(number, &place, object),
+            Value::Object(object) => self.object(number, unit, object.into()),
             Value::String(text) if !text.trim().is_empty() => {
                 let mut record = Record { line: number, ..Record::default() };
                 self.set(&mut record, "text", text);
@@ -198,20 +204,23 @@ impl Reader<'_> {
             _ => self.issues.push(Issue::partial(
                 "not_a_record",
                 self.file,
-                &place,
+                &format!("{unit} {number}"),
                 "This is not a record with named values",
                 "Write each record as an object, such as {\"question\": …, \"answer\": …}",
             )),
         }
     }
 
-    fn object(&mut self, number: u32, place: &str, object: Map<String, Value>) {
+    fn object(&mut self, number: u32, unit: &str, fields: Fields) {
         let mut record = Record { line: number, ..Record::default() };
         let mut turns = Vec::new();
-        for (key, value) in object {
-            match turns_key(&key).zip(messages(&value)) {
-                Some((rank, messages)) => turns.push((rank, key, messages)),
-                None => self.set(&mut record, &key, flat(value)),
+        for (key, field) in fields.0 {
+            match field {
+                Field::Text(text) => self.set(&mut record, &key, text.into_owned()),
+                Field::Other(value) => match turns_key(&key).and_then(|rank| Some((rank, messages(&value)?))) {
+                    Some((rank, messages)) => turns.push((rank, key, messages)),
+                    None => self.set(&mut record, &key, flat(value)),
+                },
             }
         }
         turns.sort_by_key(|(rank, ..)| *rank);
@@ -225,7 +234,7 @@ impl Reader<'_> {
                     self.issues.push(Issue::partial(
                         "unknown_role",
                         self.file,
-                        place,
+                        &format!("{unit} {number}"),
                         message,
                         "Use the roles `system`, `user` and `assistant`",
                     ));
@@ -239,7 +248,7 @@ impl Reader<'_> {
                 self.issues.push(Issue::partial(
                     "no_answer",
                     self.file,
-                    place,
+                    &format!("{unit} {number}"),
                     message,
                     "Add the answer that the model should give",
                 ));

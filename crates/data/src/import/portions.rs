@@ -2,7 +2,6 @@
 //!
 //! Everything else (other encodings, a JSON array, a table with a quote that is never closed) is read as a whole.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -138,44 +137,35 @@ impl Plain {
 }
 
 /// A large structured file, portion by portion.
-pub struct Portions {
-    reader: Reader,
+pub struct Portions<R> {
+    reader: Reader<R>,
     read: u64,
 }
 
-enum Reader {
-    Lines { file: File, rest: Vec<u8>, lines: Box<json::Lines>, ended: bool },
-    Table(Box<table::Rows>),
+enum Reader<R> {
+    Lines { source: R, rest: Vec<u8>, lines: Box<json::Lines>, ended: bool },
+    Table(Box<table::Rows<R>>),
 }
 
-/// Opens a file for reading in portions. `None` where it is small or has to be read as a whole. `name` tells the
-/// format by its extension, and names the file in the issues.
-///
-/// # Errors
-/// [`FsError`] when it cannot be opened.
-pub fn open(path: &Path, name: &str, look: &Look) -> Result<Option<Portions>, FsError> {
+/// Reads a file in portions. `None` where it is small or has to be read as a whole. `name` tells the format by its
+/// extension, and names the file in the issues; `look` is what was seen of these very bytes.
+pub fn open<R: Read>(source: R, name: &str, look: &Look) -> Option<Portions<R>> {
     if look.bytes < LARGE || !look.plain {
-        return Ok(None);
+        return None;
     }
     let reader = match recognise(Path::new(name), &look.head) {
-        Recognised::Known(Format::Jsonl, _) if json::is_lines(&look.head) => Reader::Lines {
-            file: fs::open(path)?,
-            rest: Vec::new(),
-            lines: Box::new(json::Lines::new(name)),
-            ended: false,
-        },
-        Recognised::Known(Format::Csv, _) if look.quotes_close => {
-            match table::Rows::open(fs::open(path)?, name, &look.head, look.ends_with_line) {
-                Some(rows) => Reader::Table(Box::new(rows)),
-                None => return Ok(None),
-            }
+        Recognised::Known(Format::Jsonl, _) if json::is_lines(&look.head) => {
+            Reader::Lines { source, rest: Vec::new(), lines: Box::new(json::Lines::new(name)), ended: false }
         }
-        _ => return Ok(None),
+        Recognised::Known(Format::Csv, _) if look.quotes_close => {
+            Reader::Table(Box::new(table::Rows::open(source, name, &look.head, look.ends_with_line)?))
+        }
+        _ => return None,
     };
-    Ok(Some(Portions { reader, read: 0 }))
+    Some(Portions { reader, read: 0 })
 }
 
-impl Portions {
+impl<R: Read> Portions<R> {
     /// The next records; none at the end.
     ///
     /// # Errors
@@ -187,14 +177,14 @@ impl Portions {
                 self.read = rows.read();
                 Ok(records)
             }
-            Reader::Lines { file, rest, lines, ended } => {
+            Reader::Lines { source, rest, lines, ended } => {
                 loop {
                     if *ended {
                         return Ok(Vec::new());
                     }
                     let from = rest.len();
                     rest.resize(from + CHUNK, 0);
-                    let count = file.read(&mut rest[from..])?;
+                    let count = source.read(&mut rest[from..])?;
                     rest.truncate(from + count);
                     self.read += count as u64;
                     *ended = count == 0;
@@ -203,7 +193,7 @@ impl Portions {
                         None if !*ended && rest.len() < LONGEST_LINE => continue,
                         _ => rest.len(),
                     };
-                    // It was found to be UTF-8; a file that is written to meanwhile fails when it is copied.
+                    // It was found to be UTF-8; a file that is written to meanwhile is refused at its end.
                     let records = lines.take(&String::from_utf8_lossy(&rest[..end]));
                     rest.drain(..end);
                     if !records.is_empty() || *ended {
@@ -235,10 +225,10 @@ impl Portions {
         }
     }
 
-    /// What was noticed.
-    pub fn finish(self) -> Vec<Issue> {
+    /// What was noticed; and what was read from, which stands at its end.
+    pub fn finish(self) -> (Vec<Issue>, R) {
         match self.reader {
-            Reader::Lines { lines, .. } => lines.finish(),
+            Reader::Lines { lines, source, .. } => (lines.finish(), source),
             Reader::Table(rows) => rows.finish(),
         }
     }

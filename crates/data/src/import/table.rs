@@ -95,8 +95,8 @@ fn no_records(file: &str) -> Issue {
 const PORTION: usize = 2000;
 
 /// A large table in UTF-8 whose quotes close, read in portions.
-pub(super) struct Rows {
-    reader: csv::Reader<std::fs::File>,
+pub(super) struct Rows<R> {
+    reader: csv::Reader<R>,
     name: String,
     columns: Vec<String>,
     first: Option<StringRecord>,
@@ -105,16 +105,16 @@ pub(super) struct Rows {
     found: bool,
 }
 
-impl Rows {
+impl<R: std::io::Read> Rows<R> {
     /// `head` is the beginning of the file. `None` where its first row is no row of a table.
-    pub(super) fn open(file: std::fs::File, name: &str, head: &[u8], ends_with_line: bool) -> Option<Self> {
+    pub(super) fn open(source: R, name: &str, head: &[u8], ends_with_line: bool) -> Option<Self> {
         let delimiter = delimiter(&String::from_utf8_lossy(head));
         let mut reader = ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
             .flexible(true)
             .buffer_capacity(1 << 20)
-            .from_reader(file);
+            .from_reader(source);
         let mut first = StringRecord::new();
         if !reader.read_record(&mut first).ok()? || first.len() > MAX_COLUMNS {
             return None;
@@ -136,7 +136,7 @@ impl Rows {
             records.extend(fitted(&first, 1, width, &self.name, &mut self.issues));
         }
         let mut row = StringRecord::new();
-        while records.len() < PORTION && self.reader.read_record(&mut row)? {
+        while records.len() < PORTION && self.reader.read_record(&mut row).map_err(unreadable)? {
             // The reader stands behind the row; blank lines before it are not its own.
             let inside: u32 = row.iter().map(newlines).sum();
             let cut_off = self.reader.is_done() && !self.ends_with_line;
@@ -156,11 +156,19 @@ impl Rows {
         &self.columns
     }
 
-    pub(super) fn finish(mut self) -> Vec<Issue> {
+    pub(super) fn finish(mut self) -> (Vec<Issue>, R) {
         if !self.found {
             self.issues.push(no_records(&self.name));
         }
-        self.issues.into_issues()
+        (self.issues.into_issues(), self.reader.into_inner())
+    }
+}
+
+/// What the reader beneath said.
+fn unreadable(error: csv::Error) -> std::io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => std::io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -1,6 +1,7 @@
 use hone_data::{Document, Passage, Row};
 
-use crate::store::intake::{insert_row, row_index};
+use crate::store::adding::Adding;
+use crate::store::intake::prepared;
 use crate::{Store, StudioError};
 
 /// What came out of one file.
@@ -37,7 +38,7 @@ impl Store {
         self.read("look for a document", |db| {
             db.query_row(
                 "SELECT EXISTS (SELECT 1 FROM documents WHERE hash = ?1)
-                    AND (EXISTS (SELECT 1 FROM passages WHERE document = ?1) OR EXISTS (SELECT 1 FROM rows WHERE document = ?1))",
+                    AND (EXISTS (SELECT 1 FROM passages WHERE document = ?1) OR EXISTS (SELECT 1 FROM tallies WHERE document = ?1 AND count > 0))",
                 [hash],
                 |row| row.get(0),
             )
@@ -66,9 +67,9 @@ impl Store {
     /// What the database refuses; everything is as before then.
     pub fn add_rows(&mut self, rows: &[Row]) -> Result<Vec<i64>, StudioError> {
         self.change("add rows", |db| {
-            let mut index = row_index(db)?;
-            let ids = rows.iter().map(|row| insert_row(db, &mut index, row)).collect::<rusqlite::Result<_>>()?;
-            index.close(db)?;
+            let mut adding = Adding::new(db)?;
+            let ids = rows.iter().map(|row| adding.add(db, prepared(row, false)?)).collect::<rusqlite::Result<_>>()?;
+            adding.finish(db)?;
             Ok(ids)
         })
     }

@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::store::intake::{insert_row, row_index};
+use crate::store::adding::Adding;
+use crate::store::intake::insert_row;
 use crate::store::{from_json, from_word, to_json, word};
 use crate::{Store, StudioError};
 
@@ -95,13 +96,13 @@ impl Store {
                 let mut part = db.prepare("INSERT INTO row_parts (row, rule, parent) VALUES (?1, ?2, ?3)")?;
                 let mut drawn =
                     db.prepare("UPDATE rows SET drawn = (SELECT drawn FROM rows WHERE id = ?2) WHERE id = ?1")?;
-                let mut index = row_index(db)?;
+                let mut adding = Adding::new(db)?;
                 for made in &findings.made {
-                    let id = insert_row(db, &mut index, &made.row)?;
+                    let id = insert_row(db, &mut adding, &made.row)?;
                     part.execute(params![id, word(&Rule::TooLong)?, made.parent])?;
                     drawn.execute([id, made.parent])?;
                 }
-                index.close(db)?;
+                adding.finish(db)?;
             }
             // Rules that had seen all rows have seen what these were made from.
             let newest = newest_row(db)?;

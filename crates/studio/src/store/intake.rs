@@ -1,6 +1,6 @@
 //! Taking a file in: one transaction from its first row to its last, also where it takes the place of an older version.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use hone_data::{Document, Origin, Passage, Row, RowStatus};
@@ -8,9 +8,10 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::store::rows::content;
+use crate::store::adding::{Adding, Prepared};
 use crate::store::search::{Area, Indexer};
-use crate::store::{FileMapping, to_json, word};
+use crate::store::tally::tallies;
+use crate::store::{FileMapping, to_json, unwritable, word};
 use crate::{Store, StudioError};
 
 /// What taking a file in did to the project.
@@ -51,7 +52,7 @@ pub struct Intake<'a> {
     path: &'a std::path::Path,
     hash: &'a str,
     before: Option<Before>,
-    rows: Indexer,
+    rows: Adding,
     passages: Indexer,
     next_passage: i64,
     changes: Changes,
@@ -146,7 +147,7 @@ impl<'a> Intake<'a> {
             path,
             hash,
             before,
-            rows: row_index(db)?,
+            rows: Adding::new(db)?,
             passages: Indexer::new(db, Area::Passages, newest_passage)?,
             next_passage: newest_passage + 1,
             changes: Changes::default(),
@@ -204,34 +205,36 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// What the database refuses.
     pub fn row(&mut self, row: &Row) -> Result<(), StudioError> {
-        self.put_row(row, false).map_err(|source| self.named("add a row", source))
+        let prepared = prepared(row, false).map_err(|source| self.named("add a row", source))?;
+        self.prepared_row(prepared)
     }
 
-    /// Stores the next row, whose part was drawn.
+    /// Stores the next row, which is ready for it.
     ///
     /// # Errors
     /// What the database refuses.
-    pub fn drawn_row(&mut self, row: &Row) -> Result<(), StudioError> {
-        self.put_row(row, true).map_err(|source| self.named("add a row", source))
+    pub fn prepared_row(&mut self, prepared: Prepared) -> Result<(), StudioError> {
+        self.put_row(prepared).map_err(|source| self.named("add a row", source))
     }
 
-    fn put_row(&mut self, row: &Row, drawn: bool) -> rusqlite::Result<()> {
+    fn put_row(&mut self, prepared: Prepared) -> rusqlite::Result<()> {
         if let Some(before) = &mut self.before
-            && let Some(id) = take(&mut before.rows, &content(row)?)
+            && let Some(id) = take(&mut before.rows, &prepared.content)
         {
+            let row = &prepared.row;
             self.db
                 .prepare_cached("UPDATE rows SET document = ?2, passage = ?3, line = ?4, metadata = ?5 WHERE id = ?1")?
-                .execute(params![id, row.document, row.passage, row.line, metadata(&row.metadata)?])?;
+                .execute(params![id, row.document, row.passage, row.line, prepared.metadata])?;
             self.changes.rows_kept += 1;
             return Ok(());
         }
-        insert_parted(self.db, &mut self.rows, row, drawn)?;
+        self.rows.add(self.db, prepared)?;
         self.changes.rows_added += 1;
         Ok(())
     }
 
     fn close(mut self, document: &Document, mapping: Option<&FileMapping>) -> rusqlite::Result<Changes> {
-        self.rows.close(self.db)?;
+        self.rows.finish(self.db)?;
         self.passages.close(self.db)?;
         let before = self.before.take();
         if let Some(before) = &before {
@@ -258,7 +261,7 @@ impl<'a> Intake<'a> {
         self.db.execute(
             "DELETE FROM documents WHERE path = ?1 AND path <> '' AND hash <> ?2
                 AND NOT EXISTS (SELECT 1 FROM passages WHERE document = documents.hash)
-                AND NOT EXISTS (SELECT 1 FROM rows WHERE document = documents.hash)",
+                AND NOT EXISTS (SELECT 1 FROM tallies WHERE document = documents.hash AND count > 0)",
             params![document.path, self.hash],
         )?;
         if let Some(before) = before.filter(|before| before.hash != self.hash) {
@@ -357,15 +360,19 @@ impl Before {
         let (mapped, reading) = (word(&Origin::Mapped)?, word(&Origin::Reading)?);
         let mut statement = db.prepare(
             "SELECT id, content, passage, origin, status <> ?2 OR edited IS NOT NULL FROM rows
-             WHERE document = ?1 AND id NOT IN (SELECT row FROM row_parts) ORDER BY id DESC",
+             WHERE document = ?1 AND id BETWEEN ?3 AND ?4 AND id NOT IN (SELECT row FROM row_parts) ORDER BY id DESC",
         )?;
-        let mut rows = statement.query(params![hash, word(&RowStatus::Draft)?])?;
-        while let Some(row) = rows.next()? {
-            let origin = row.get_ref(3)?.as_str()?;
-            if origin == mapped || origin == reading {
-                before.rows.entry(key(row.get_ref(1)?.as_str()?)).or_default().push(row.get(0)?);
-            } else {
-                before.made.push(Made { id: row.get(0)?, passage: row.get(2)?, reviewed: row.get(4)? });
+        let draft = word(&RowStatus::Draft)?;
+        for tally in tallies(db, "document = ?1", &[hash.to_owned()])?.into_iter().rev() {
+            let (first, last) = tally.range();
+            let mut rows = statement.query(params![hash, draft, first, last])?;
+            while let Some(row) = rows.next()? {
+                let origin = row.get_ref(3)?.as_str()?;
+                if origin == mapped || origin == reading {
+                    before.rows.entry(key(row.get_ref(1)?.as_str()?)).or_default().push(row.get(0)?);
+                } else {
+                    before.made.push(Made { id: row.get(0)?, passage: row.get(2)?, reviewed: row.get(4)? });
+                }
             }
         }
         let mut statement =
@@ -404,52 +411,20 @@ fn key(text: &str) -> u128 {
 
 /// Stores one row in a change of its own; answers its number.
 pub(super) fn add_row(db: &Connection, row: &Row) -> rusqlite::Result<i64> {
-    let mut index = row_index(db)?;
-    let id = insert_row(db, &mut index, row)?;
-    index.close(db)?;
+    let mut adding = Adding::new(db)?;
+    let id = adding.add(db, prepared(row, false)?)?;
+    adding.finish(db)?;
     Ok(id)
 }
 
-/// The search index of the rows, to be gone on with.
-pub(super) fn row_index(db: &Connection) -> rusqlite::Result<Indexer> {
-    let newest: Option<i64> =
-        db.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'rows'", [], |row| row.get(0)).optional()?;
-    Indexer::new(db, Area::Rows, newest.unwrap_or(0))
-}
-
-/// Stores a row, and what it says in the search index; answers its number.
-pub(super) fn insert_row(db: &Connection, index: &mut Indexer, row: &Row) -> rusqlite::Result<i64> {
-    insert_parted(db, index, row, false)
-}
-
-/// [`insert_row`], with the word whether the row's part was drawn.
-fn insert_parted(db: &Connection, index: &mut Indexer, row: &Row, drawn: bool) -> rusqlite::Result<i64> {
-    let split = row.split.as_ref().map(word).transpose()?;
-    db.prepare_cached(
-        "INSERT INTO rows (content, label, origin, document, passage, line, status, split, metadata, drawn)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?
-    .execute(params![
-        content(row)?,
-        row.label,
-        word(&row.origin)?,
-        row.document,
-        row.passage,
-        row.line,
-        word(&row.status)?,
-        split,
-        metadata(&row.metadata)?,
-        drawn
-    ])?;
-    let id = db.last_insert_rowid();
-    index.add(
-        db,
-        id,
-        std::iter::once(row.text.as_str()).chain(row.messages.iter().map(|turn| turn.content.as_str())),
-    )?;
+/// Stores a row at once, for those whose number is needed for more; answers it.
+pub(super) fn insert_row(db: &Connection, adding: &mut Adding, row: &Row) -> rusqlite::Result<i64> {
+    let id = adding.add(db, prepared(row, false)?)?;
+    adding.settle(db)?;
     Ok(id)
 }
 
-fn metadata(metadata: &BTreeMap<String, String>) -> rusqlite::Result<Option<String>> {
-    if metadata.is_empty() { Ok(None) } else { to_json(metadata).map(Some) }
+/// A row for the database.
+pub(super) fn prepared(row: &Row, drawn: bool) -> rusqlite::Result<Prepared> {
+    Prepared::of(row.clone(), drawn).map_err(unwritable)
 }

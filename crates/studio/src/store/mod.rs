@@ -4,6 +4,7 @@
 //! Every change is one transaction; what fails leaves everything as it was.
 
 mod add;
+mod adding;
 mod clean;
 mod documents;
 mod drafts;
@@ -28,6 +29,7 @@ use serde::de::DeserializeOwned;
 use crate::StudioError;
 
 pub use add::{Added, Imported};
+pub use adding::Prepared;
 pub use clean::RuleHits;
 pub use documents::{DocumentCounts, DocumentYield};
 pub use drafts::{DraftNote, DraftedStatus, DraftingFailure, DraftingState, PassageDrafted, WriterState};
@@ -134,7 +136,11 @@ fn from_word<T: DeserializeOwned>(column: usize, word: String) -> rusqlite::Resu
 }
 
 fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    serde_json::to_string(value).map_err(unwritable)
+}
+
+fn unwritable(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(error.into())
 }
 
 fn from_json<T: DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> {

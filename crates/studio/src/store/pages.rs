@@ -3,19 +3,20 @@
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use crate::RowFilter;
-use crate::store::rows::Content;
-use crate::store::search::{Area, candidates, holds, may_hold, words};
+use crate::store::search::{Area, Finder, candidates, words};
 use crate::store::tally::{Tally, condition, tallies};
-use crate::store::{from_json, word};
+use crate::store::{damaged, word};
 
-/// Rows that are read on for the total once a page of search hits is full.
-const COUNTED_ON: u64 = 5000;
+/// A search ends after so many numbers were gone through, once its page is full: then the total is 'at least'.
+const COUNTED_ON: i64 = 5000;
+/// Numbers that are gone through at once.
+const AT_ONCE: i64 = 512;
 
 /// The numbers of the rows of a page.
 pub(super) struct Page {
     pub(super) ids: Vec<i64>,
     pub(super) total: u64,
-    pub(super) complete: bool,
+    pub(super) at_least: bool,
 }
 
 /// The numbers of all rows of a filter, in order.
@@ -37,7 +38,7 @@ fn of_drafts(filter: &RowFilter) -> rusqlite::Result<String> {
     if asked.is_empty() {
         return Ok(String::new());
     }
-    Ok(format!("EXISTS (SELECT 1 FROM drafts n WHERE n.row = rows.id AND {}) AND ", asked.join(" AND ")))
+    Ok(format!("id IN (SELECT n.row FROM drafts n WHERE {}) AND ", asked.join(" AND ")))
 }
 
 /// A page by number: the tallies say where it begins.
@@ -51,7 +52,7 @@ pub(super) fn listed(db: &Connection, filter: &RowFilter, offset: u64, limit: u6
         let all = statement.query_map(params_from_iter(values), |row| row.get(0))?;
         let all = all.collect::<rusqlite::Result<Vec<i64>>>()?;
         let ids = all.iter().copied().skip(offset as usize).take(limit as usize).collect();
-        return Ok(Page { ids, total: all.len() as u64, complete: true });
+        return Ok(Page { ids, total: all.len() as u64, at_least: false });
     }
     let (condition, values) = condition(filter)?;
     let tallies = tallies(db, &condition, &values)?;
@@ -82,7 +83,7 @@ pub(super) fn listed(db: &Connection, filter: &RowFilter, offset: u64, limit: u6
         }
         skip = 0;
     }
-    Ok(Page { ids, total, complete: true })
+    Ok(Page { ids, total, at_least: false })
 }
 
 /// Reads the stretches that may hold the words until the page is full and its surroundings are counted.
@@ -108,23 +109,20 @@ pub(super) fn searched(
         let id = id?;
         open.push((id, id));
     }
-    let mut page = Page { ids: Vec::new(), total: 0, complete: true };
-    let mut read = 0;
-    for (first, last) in common(&joined(open), &joined(blocks)) {
+    let mut page = Page { ids: Vec::new(), total: 0, at_least: false };
+    let mut finder = Finder::new(words);
+    let mut gone_through = 0;
+    for (first, last) in common(&joined(open), &joined(blocks)).into_iter().flat_map(pieces) {
+        // Rows of other kinds cost time too, so that numbers count and not rows.
+        if page.total > offset.saturating_add(limit) && gone_through >= COUNTED_ON {
+            page.at_least = true;
+            break;
+        }
+        gone_through += last - first + 1;
         let bound = values.iter().map(|value| value as &dyn ToSql).chain([&first as &dyn ToSql, &last as &dyn ToSql]);
         let mut rows = statement.query(params_from_iter(bound))?;
         while let Some(row) = rows.next()? {
-            if page.total > offset.saturating_add(limit) && read >= COUNTED_ON {
-                page.complete = false;
-                return Ok(page);
-            }
-            read += 1;
-            let json = row.get_ref(1)?.as_str()?;
-            if !may_hold(json, words) {
-                continue;
-            }
-            let content: Content = from_json(1, json)?;
-            if !holds(&content.body(), words) {
+            if !finder.finds(row.get_ref(1)?.as_str()?).map_err(|error| damaged(1, error))? {
                 continue;
             }
             if page.total >= offset && (page.ids.len() as u64) < limit {
@@ -134,6 +132,11 @@ pub(super) fn searched(
         }
     }
     Ok(page)
+}
+
+/// A stretch in pieces that are gone through at once.
+fn pieces((first, last): (i64, i64)) -> impl Iterator<Item = (i64, i64)> {
+    (first..=last).step_by(AT_ONCE as usize).map(move |from| (from, last.min(from + AT_ONCE - 1)))
 }
 
 /// Stretches in order, those that touch made one.

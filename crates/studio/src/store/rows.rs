@@ -11,7 +11,7 @@ use crate::store::drafts::{DraftNote, notes};
 use crate::store::pages::{listed, searched};
 use crate::store::search::words;
 use crate::store::tally::tallies;
-use crate::store::{from_json, from_word, to_json};
+use crate::store::{from_json, from_word, unwritable};
 use crate::{Store, StudioError};
 
 /// Which rows to show. Absent fields do not narrow.
@@ -45,10 +45,10 @@ pub struct RowPage {
     pub hits: Vec<RowHit>,
     /// What is known of the drafts of this page.
     pub drafts: Vec<DraftNote>,
-    /// How many rows there are in all pages; while searching in very many rows, how many were found so far.
+    /// How many rows there are in all pages.
     pub total: u64,
-    /// Whether `total` is all of them.
-    pub complete: bool,
+    /// Whether there may be more than `total`: a search in very many rows stops counting.
+    pub at_least: bool,
 }
 
 /// An applied rule that concerns a row.
@@ -90,18 +90,13 @@ pub(super) struct Content {
     text: String,
 }
 
-impl Content {
-    /// All its text, as [`hone_data::clean::row_text`] has it.
-    pub(super) fn body(&self) -> String {
-        if self.messages.is_empty() {
-            return self.text.clone();
-        }
-        self.messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
-    }
-}
-
 /// [`Content`] of a row, as JSON.
 pub(super) fn content(row: &Row) -> rusqlite::Result<String> {
+    content_json(row).map_err(unwritable)
+}
+
+/// [`content`], where there is no database.
+pub(super) fn content_json(row: &Row) -> Result<String, serde_json::Error> {
     #[derive(Serialize)]
     struct Borrowed<'a> {
         messages: &'a [Message],
@@ -109,7 +104,7 @@ pub(super) fn content(row: &Row) -> rusqlite::Result<String> {
         #[serde(skip_serializing_if = "Option::is_none")]
         label: Option<&'a str>,
     }
-    to_json(&Borrowed { messages: &row.messages, text: &row.text, label: row.label.as_deref() })
+    serde_json::to_string(&Borrowed { messages: &row.messages, text: &row.text, label: row.label.as_deref() })
 }
 
 /// The columns that [`stored`] reads.
@@ -163,7 +158,7 @@ impl Store {
             let options = applied_options(db)?;
             let rows: Vec<Row> = found.into_iter().map(|found| found.effective(&[], &options)).collect();
             let drafted: Vec<i64> = rows.iter().filter(|row| row.origin == Origin::Drafted).map(|row| row.id).collect();
-            Ok(RowPage { rows, hits, drafts: notes(db, &drafted)?, total: page.total, complete: page.complete })
+            Ok(RowPage { rows, hits, drafts: notes(db, &drafted)?, total: page.total, at_least: page.at_least })
         })
     }
 

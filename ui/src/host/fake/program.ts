@@ -210,7 +210,7 @@ export class FakeProgram {
   #page(filter: RowFilter, offset: number, limit: number): unknown {
     const found = this.#found(filter);
     const rows = found.slice(offset, offset + limit);
-    return { rows, hits: [], drafts: rows.flatMap((row) => this.#drafts.note(row.id) ?? []), total: found.length, complete: true };
+    return { rows, hits: [], drafts: rows.flatMap((row) => this.#drafts.note(row.id) ?? []), total: found.length, at_least: false };
   }
 
   #view(): RunView {

@@ -20,10 +20,10 @@ hits: Array<RowHit>,
  */
 drafts: Array<DraftNote>, 
 /**
- * How many rows there are in all pages; while searching in very many rows, how many were found so far.
+ * How many rows there are in all pages.
  */
 total: number, 
 /**
- * Whether `total` is all of them.
+ * Whether there may be more than `total`: a search in very many rows stops counting.
  */
-complete: boolean, };
+at_least: boolean, };

@@ -8,7 +8,8 @@ use hone_data::split::{Drawn, SplitShares};
 use hone_data::{Document, Issue, MappedFile, Record, Records, Row};
 use hone_job::Job;
 use hone_job::fs::FsError;
-use hone_studio::store::{Changes, Intake};
+use hone_studio::sources::Keeping;
+use hone_studio::store::{Changes, Intake, Prepared};
 use hone_studio::{Store, StudioError};
 
 use super::take::{Given, Source, Taking};
@@ -19,9 +20,6 @@ const WAITING: usize = 4;
 /// Rows that are shown with the mapping.
 const SHOWN: usize = 5;
 
-/// A row, and whether its part was drawn.
-type Parted = (Row, bool);
-
 /// Stores what is in the file.
 pub fn store(
     taking: &Taking,
@@ -29,7 +27,7 @@ pub fn store(
     source: &Source,
     look: &Look,
     older: Option<&Document>,
-    mut portions: Portions,
+    mut portions: Portions<Keeping>,
 ) -> Outcome<(Given, Changes)> {
     let first = portions.portion().map_err(|error| unreadable(source, error))?;
     let begin = Records { columns: portions.columns().to_vec(), records: first };
@@ -57,6 +55,7 @@ pub fn store(
                 Ok(Ok(read)) => read,
                 Ok(Err(Stopped::Cancelled)) => return Err(Failure::Cancelled),
                 Ok(Err(Stopped::Unreadable(error))) => return Err(unreadable(source, error).into()),
+                Ok(Err(Stopped::NotKept(error))) => return Err(error.into()),
                 Err(_) => return Err(unreadable(source, std::io::Error::other("its reader stopped")).into()),
             };
             let document = Document {
@@ -86,20 +85,23 @@ pub fn store(
     given.map(|given| (given, changes)).ok_or(Failure::Cancelled)
 }
 
+/// What reading met with: the file, or its copy in the project.
 fn unreadable(source: &Source, error: std::io::Error) -> FsError {
-    FsError { action: "read", path: source.file.clone(), source: error }
+    error.downcast().unwrap_or_else(|source_error| FsError {
+        action: "read",
+        path: source.file.clone(),
+        source: source_error,
+    })
 }
 
 /// Stores the rows as they come; answers how many there were, and the first.
-fn take(receiver: Receiver<Vec<Parted>>, intake: &mut Intake) -> Result<(u64, Vec<Row>), StudioError> {
+fn take(receiver: Receiver<Vec<Prepared>>, intake: &mut Intake) -> Result<(u64, Vec<Row>), StudioError> {
     let mut count = 0;
     let mut first = Vec::new();
     for rows in receiver {
-        for (row, drawn) in &rows {
-            if *drawn { intake.drawn_row(row)? } else { intake.row(row)? }
-        }
         count += rows.len() as u64;
-        first.extend(rows.into_iter().map(|(row, _)| row).take(SHOWN - first.len().min(SHOWN)));
+        first.extend(rows.iter().map(|row| row.row().clone()).take(SHOWN - first.len().min(SHOWN)));
+        rows.into_iter().try_for_each(|row| intake.prepared_row(row))?;
     }
     Ok((count, first))
 }
@@ -107,6 +109,7 @@ fn take(receiver: Receiver<Vec<Parted>>, intake: &mut Intake) -> Result<(u64, Ve
 /// Why reading stopped before the end.
 enum Stopped {
     Unreadable(std::io::Error),
+    NotKept(StudioError),
     Cancelled,
 }
 
@@ -123,7 +126,7 @@ struct Read {
 
 /// The work of the reading thread.
 struct Reading<'a> {
-    portions: Portions,
+    portions: Portions<Keeping>,
     mapper: Mapper<'a>,
     drawn: Drawn,
     seed: u64,
@@ -135,26 +138,28 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn run(mut self, first: Vec<Record>, sender: &SyncSender<Vec<Parted>>) -> Result<Read, Stopped> {
+    fn run(mut self, first: Vec<Record>, sender: &SyncSender<Vec<Prepared>>) -> Result<Read, Stopped> {
         let mut records = first;
         while !records.is_empty() {
             self.job.check().map_err(|_| Stopped::Cancelled)?;
-            let rows = self.rows(&records);
+            let rows = self.rows(&records).map_err(|error| Stopped::Unreadable(error.into()))?;
             if sender.send(rows).is_err() {
                 // The database gave up; its reason is what counts.
-                break;
+                return Err(Stopped::Cancelled);
             }
             self.job.progress(self.done + self.portions.read(), self.total, "bytes");
             records = self.portions.portion().map_err(Stopped::Unreadable)?;
         }
         let columns = self.portions.columns().to_vec();
         let format = self.portions.format();
-        let mut issues = self.portions.finish();
+        let (mut issues, keeping) = self.portions.finish();
+        // The copy is there before the database speaks of it.
+        keeping.finish().map_err(Stopped::NotKept)?;
         issues.extend(self.mapper.finish(&columns));
         Ok(Read { columns, format, issues, ..self.read })
     }
 
-    fn rows(&mut self, records: &[Record]) -> Vec<Parted> {
+    fn rows(&mut self, records: &[Record]) -> Result<Vec<Prepared>, serde_json::Error> {
         for record in records {
             let turns = record.messages.iter().map(|message| &message.content);
             let characters: usize = record.values.iter().chain(turns).map(|text| text.chars().count()).sum();
@@ -167,8 +172,8 @@ impl Reading<'_> {
         mapper.take(portions.columns(), records, |mut row| {
             let free = row.split.is_none();
             row.split = Some(drawn.part(&row, *seed, *shares));
-            rows.push((row, free));
+            rows.push(Prepared::of(row, free));
         });
-        rows
+        rows.into_iter().collect()
     }
 }

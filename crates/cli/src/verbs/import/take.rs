@@ -7,8 +7,9 @@ use hone_data::import::{self, Look, LookError, ReadOptions, ReadOutcome};
 use hone_data::passages::{self, PassageLength};
 use hone_data::{Content, Document, MappedFile, mapping, reading};
 use hone_job::fs;
+use hone_studio::sources::{self, Keeping};
 use hone_studio::store::{Changes, FileMapping, Intake};
-use hone_studio::{Project, Store, StudioError, sources};
+use hone_studio::{Project, Store, StudioError};
 
 use super::mapped::Chosen;
 use super::{ChangedFile, ImportOutcome, large};
@@ -140,7 +141,7 @@ impl Taking<'_> {
             Err(LookError::Cancelled) => return Err(Failure::Cancelled),
             Err(LookError::Fs(_)) => return self.refuse(source, outcome),
         };
-        let whole = import::open(&source.file, &source.name, &look)?.is_none();
+        let whole = import::open(fs::open(&source.file)?, &source.name, &look).is_none();
         if whole && look.bytes > self.options.max_bytes {
             return self.refuse(source, outcome);
         }
@@ -172,9 +173,10 @@ impl Taking<'_> {
         older: Option<&Document>,
         outcome: &mut ImportOutcome,
     ) -> Outcome<()> {
-        let (copy, fresh) = sources::keep(self.project, &source.file, &look.hash)?;
+        let copy = sources::place(self.project, &source.file, &look.hash);
+        let fresh = !copy.is_file();
         let discard = || if fresh { fs::remove_file(&copy) } else { Ok(()) };
-        let (given, changes) = match self.store(store, source, &copy, look, older) {
+        let (given, changes) = match self.store(store, source, look, older) {
             Ok(stored) => stored,
             Err(failure) => {
                 discard()?;
@@ -214,15 +216,16 @@ impl Taking<'_> {
         &self,
         store: &mut Store,
         source: &Source,
-        copy: &Path,
         look: &Look,
         older: Option<&Document>,
     ) -> Outcome<(Given, Changes)> {
-        // From the copy: it does not change while it is read.
-        if let Some(portions) = import::open(copy, &source.name, look)? {
+        let keeping = Keeping::begin(self.project, &source.file, &look.hash)?;
+        if let Some(portions) = import::open(keeping, &source.name, look) {
             return large::store(self, store, source, look, older, portions);
         }
-        let bytes = fs::read(copy)?;
+        let (copy, _) = sources::keep(self.project, &source.file, &look.hash)?;
+        // From the copy: it does not change while it is read.
+        let bytes = fs::read(&copy)?;
         let named = Path::new(&source.path);
         let ReadOutcome { document, content, mut issues } =
             import::read_entry(named, &source.name, &bytes, self.options, &self.context.job)

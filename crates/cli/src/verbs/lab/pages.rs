@@ -32,7 +32,7 @@ struct Timed {
     worst: f64,
     rows: u64,
     total: u64,
-    complete: bool,
+    at_least: bool,
 }
 
 /// Measures.
@@ -59,7 +59,7 @@ pub fn run(arguments: &Pages, context: &Context) -> Outcome {
         .collect::<Outcome<Vec<_>>>()?;
     let mut lines = vec![["page", "ms", "worst", "rows", "of"].map(str::to_owned).to_vec()];
     lines.extend(timed.iter().map(|timed| {
-        let more = if timed.complete { "" } else { "+" };
+        let more = if timed.at_least { "+" } else { "" };
         vec![
             timed.what.clone(),
             format!("{:.1}", timed.milliseconds),
@@ -86,6 +86,6 @@ fn time(store: &Store, what: String, filter: &RowFilter, offset: u64, times: usi
         worst: milliseconds[milliseconds.len() - 1],
         rows: page.rows.len() as u64,
         total: page.total,
-        complete: page.complete,
+        at_least: page.at_least,
     })
 }

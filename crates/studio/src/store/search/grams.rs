@@ -9,7 +9,29 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A text as it is compared: small letters.
 pub(super) fn lower(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_lowercase() } else { text.chars().flat_map(char::to_lowercase).collect() }
+    let mut lowered = String::with_capacity(text.len());
+    lower_onto(text, &mut lowered);
+    lowered
+}
+
+/// Appends [`lower`] of a text.
+pub(super) fn lower_onto(text: &str, lowered: &mut String) {
+    let before = lowered.len();
+    let plain = text.bytes().position(|byte| byte >= 0x80).unwrap_or(text.len());
+    lowered.push_str(&text[..plain]);
+    lowered[before..].make_ascii_lowercase();
+    for c in text[plain..].chars() {
+        if c.is_ascii() || is_caseless(c) {
+            lowered.push(c.to_ascii_lowercase());
+        } else {
+            lowered.extend(c.to_lowercase());
+        }
+    }
+}
+
+/// Chinese, Japanese and Korean characters, of which none is large or small. Not all that are: these are quick to tell.
+fn is_caseless(c: char) -> bool {
+    matches!(u32::from(c), 0x2E80..=0x9FFF | 0xAC00..=0xD7AF)
 }
 
 /// Calls `hear` with the places of every piece of a text: three neighbouring characters without a blank, and of wide
@@ -17,7 +39,7 @@ pub(super) fn lower(text: &str) -> String {
 pub(super) fn grams(text: &str, mut hear: impl FnMut(usize)) {
     let mut window = Window::default();
     for c in text.chars() {
-        if c.is_ascii() {
+        if c.is_ascii() || is_caseless(c) {
             window.push(u32::from(c.to_ascii_lowercase()), &mut hear);
         } else {
             c.to_lowercase().for_each(|c| window.push(u32::from(c), &mut hear));
@@ -59,50 +81,58 @@ fn places(piece: u64, hear: &mut impl FnMut(usize)) {
 }
 
 /// The bit field of a stretch of texts.
-pub(super) struct Signature {
-    bits: Vec<u64>,
-    set: usize,
-}
+pub(super) struct Signature(Box<[u64; PLACES / 64]>);
 
 impl Signature {
     pub(super) fn new() -> Self {
-        Self { bits: vec![0; PLACES / 64], set: 0 }
+        Self(Box::new([0; PLACES / 64]))
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Self {
-        let mut bits: Vec<u64> =
-            bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).take(PLACES / 64).collect();
-        bits.resize(PLACES / 64, u64::MAX);
-        let set = bits.iter().map(|word| word.count_ones() as usize).sum();
-        Self { bits, set }
+        let mut bits = Box::new([u64::MAX; PLACES / 64]);
+        for (bits, word) in bits.iter_mut().zip(bytes.as_chunks().0) {
+            *bits = u64::from_le_bytes(*word);
+        }
+        Self(bits)
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
-        self.bits.iter().flat_map(|word| word.to_le_bytes()).collect()
+        self.0.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
     pub(super) fn add(&mut self, text: &str) {
-        let Self { bits, set } = self;
-        grams(text, |place| {
-            let (word, bit) = (&mut bits[place / 64], 1 << (place % 64));
-            *set += usize::from(*word & bit == 0);
-            *word |= bit;
-        });
+        if text.is_ascii() {
+            self.add_ascii(text.as_bytes());
+        } else {
+            grams(text, |place| self.0[place / 64] |= 1 << (place % 64));
+        }
+    }
+
+    /// [`grams`] without a branch: where a blank stands among the three letters, no bit is set.
+    fn add_ascii(&mut self, text: &[u8]) {
+        let (mut before, mut last) = (0, 0);
+        for c in text {
+            let c = u64::from(c.to_ascii_lowercase());
+            let mask = 0_u64.wrapping_sub(u64::from(c > 0x20));
+            let bit = u64::from(before != 0) & mask;
+            places(before << 42 | last << 21 | c, &mut |place| self.0[place / 64] |= bit << (place % 64));
+            (before, last) = (last & mask, c & mask);
+        }
     }
 
     /// How many bits are set.
     pub(super) fn set(&self) -> usize {
-        self.set
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     #[cfg(test)]
     fn has(&self, place: usize) -> bool {
-        self.bits[place / 64] >> (place % 64) & 1 == 1
+        self.0[place / 64] >> (place % 64) & 1 == 1
     }
 
     /// The places whose bit is set.
     pub(super) fn places(&self) -> impl Iterator<Item = usize> + '_ {
-        self.bits.iter().enumerate().flat_map(|(at, word)| {
+        self.0.iter().enumerate().flat_map(|(at, word)| {
             let mut left = *word;
             std::iter::from_fn(move || {
                 let bit = left.trailing_zeros() as usize;
@@ -140,15 +170,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_for_caseless_is() {
+        for c in (0..=u32::from(char::MAX)).filter_map(char::from_u32).filter(|c| is_caseless(*c)) {
+            assert_eq!(c.to_lowercase().collect::<Vec<_>>(), [c]);
+        }
+    }
+
+    #[test]
     fn a_signature_survives_its_bytes() {
         let mut signature = Signature::new();
         signature.add("The night ferry leaves pier 4");
         let again = Signature::from_bytes(&signature.bytes());
-        assert_eq!((again.set(), again.bits.clone()), (signature.set(), signature.bits.clone()));
+        assert_eq!(again.0, signature.0);
         assert_eq!(again.places().count(), again.set());
     }
 
     proptest! {
+        #[test]
+        fn letters_of_ascii_have_the_places_that_all_have(text in "[ -~\\n\\t]{0,80}") {
+            let (mut quick, mut plain) = (Signature::new(), Signature::new());
+            quick.add(&text);
+            grams(&text, |place| plain.0[place / 64] |= 1 << (place % 64));
+            prop_assert_eq!(quick.0, plain.0);
+        }
+
         #[test]
         fn no_word_of_a_text_is_ever_denied(text in "[a-zA-ZäßİΣσς 渡轮几点开0-9.-]{0,60}", from in 0usize..60, length in 1usize..12) {
             let word: String = text.chars().skip(from).take(length).collect();

@@ -18,8 +18,11 @@ pub(in crate::store) enum Area {
 
 /// A stretch ends when so many bits are set: one in eight, so that a piece is wrongly found in one stretch of 64.
 const FULL: usize = PLACES / 8;
-/// A stretch of short texts ends after so many.
-const MOST: i64 = 4096;
+/// A stretch of short texts, or of texts with few different pieces, ends after so many: all of them are read for one
+/// hit.
+const MOST: i64 = 256;
+/// The bits of a stretch are counted after so many more bytes of text.
+const COUNTED: usize = 2048;
 /// Stretches of a sheaf.
 const SHEAF: usize = 256;
 /// Bytes of one place in a sheaf.
@@ -37,6 +40,22 @@ struct Stretch {
     first: i64,
     last: i64,
     signature: Signature,
+    /// Bytes since the bits were counted.
+    uncounted: usize,
+}
+
+impl Stretch {
+    /// Whether the next text begins another one.
+    fn is_full(&mut self) -> bool {
+        if self.last - self.first + 1 >= MOST {
+            return true;
+        }
+        if self.uncounted < COUNTED {
+            return false;
+        }
+        self.uncounted = 0;
+        self.signature.set() >= FULL
+    }
 }
 
 impl Indexer {
@@ -47,7 +66,7 @@ impl Indexer {
         let open = statement
             .query_map(params![area as i64, newest], |row| {
                 let signature = Signature::from_bytes(row.get_ref(2)?.as_blob()?);
-                Ok(Stretch { first: row.get(0)?, last: row.get(1)?, signature })
+                Ok(Stretch { first: row.get(0)?, last: row.get(1)?, signature, uncounted: COUNTED })
             })?
             .next()
             .transpose()?;
@@ -61,13 +80,15 @@ impl Indexer {
         id: i64,
         texts: impl IntoIterator<Item = &'t str>,
     ) -> rusqlite::Result<()> {
-        if self.open.as_ref().is_some_and(|open| open.signature.set() >= FULL || open.last - open.first >= MOST) {
+        if self.open.as_mut().is_some_and(Stretch::is_full) {
             self.close(db)?;
         }
-        let open = self.open.get_or_insert_with(|| Stretch { first: id, last: id, signature: Signature::new() });
+        let open =
+            self.open.get_or_insert_with(|| Stretch { first: id, last: id, signature: Signature::new(), uncounted: 0 });
         open.last = id;
         for text in texts {
             open.signature.add(text);
+            open.uncounted += text.len();
         }
         Ok(())
     }

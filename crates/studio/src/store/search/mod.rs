@@ -5,6 +5,8 @@
 mod grams;
 mod index;
 
+use std::borrow::Cow;
+
 use hone_data::Passage;
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
@@ -68,9 +70,58 @@ pub(super) fn holds(text: &str, words: &[String]) -> bool {
     words.iter().all(|word| text.contains(word.as_str()))
 }
 
-/// Whether the JSON of a row may hold every word: its marks aside, JSON writes a text as it is.
-pub(super) fn may_hold(json: &str, words: &[String]) -> bool {
-    let json = grams::lower(json);
-    let plain = |word: &&String| !word.contains(|c: char| c.is_control() || matches!(c, '"' | '\\'));
-    words.iter().filter(plain).all(|word| json.contains(word.as_str()))
+/// Tells the rows that hold every word by their JSON.
+pub(super) struct Finder<'w> {
+    words: Vec<&'w str>,
+    /// The words that JSON writes as they are, its own marks aside.
+    plain: Vec<&'w str>,
+    lowered: String,
+}
+
+impl<'w> Finder<'w> {
+    pub(super) fn new(words: &'w [String]) -> Self {
+        let plain = |word: &&str| !word.contains(|c: char| c.is_control() || matches!(c, '"' | '\\'));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let plain = words.iter().copied().filter(plain).collect();
+        Self { words, plain, lowered: String::new() }
+    }
+
+    /// Whether a row holds every word.
+    pub(super) fn finds(&mut self, json: &str) -> Result<bool, serde_json::Error> {
+        // Most rows are told by their JSON as it stands.
+        if !hold(&self.plain, [json], &mut self.lowered) {
+            return Ok(false);
+        }
+        let said: Said = serde_json::from_str(json)?;
+        let turns = said.messages.iter().map(|turn| turn.content.as_ref());
+        let text = said.messages.is_empty().then_some(said.text.as_ref());
+        Ok(hold(&self.words, turns.chain(text), &mut self.lowered))
+    }
+}
+
+/// Whether texts together hold every word; `lowered` is room for them.
+fn hold<'t>(words: &[&str], texts: impl IntoIterator<Item = &'t str>, lowered: &mut String) -> bool {
+    lowered.clear();
+    for text in texts {
+        grams::lower_onto(text, lowered);
+        // No word has a blank in it.
+        lowered.push('\n');
+    }
+    words.iter().all(|word| lowered.contains(word))
+}
+
+/// What is searched of a row's content: all its text, as [`hone_data::clean::row_text`] has it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said<'t> {
+    #[serde(borrow)]
+    messages: Vec<Turn<'t>>,
+    #[serde(borrow)]
+    text: Cow<'t, str>,
+}
+
+#[derive(Deserialize)]
+struct Turn<'t> {
+    #[serde(borrow)]
+    content: Cow<'t, str>,
 }
