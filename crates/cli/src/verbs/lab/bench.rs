@@ -138,7 +138,7 @@ fn measure(
     let trained_tokens = batch.trained_tokens();
     let (mut seconds, mut cpu_seconds, mut losses) = (Vec::new(), Vec::new(), Vec::new());
     let mut profiles = Vec::new();
-    let best_rate = (arguments.device == Device::Cpu).then(hone_model::best_product_rate);
+    let best_rate = (arguments.computes.device == Device::Cpu).then(hone_model::best_product_rate);
     for step in 0..=arguments.steps {
         check(job)?;
         let (wall, cpu) = (Instant::now(), usage::cpu_seconds());
