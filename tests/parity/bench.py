@@ -224,7 +224,7 @@ def floor_words(floor):
     total = sum(seconds for _, seconds in work)
     parts = ", ".join(f"{kind} {seconds / total:.0%}" for kind, seconds in work if seconds / total >= 0.005)
     return (f"The floor: {floor['product_flops'] / 1e9:.0f} GFLOP of matrix products at {floor['best_flops_per_second'] / 1e9:.0f} GFLOP/s, the "
-            f"best rate measured before and after the steps, would take {floor['floor_seconds']:.2f} s; Hone's best round reaches "
+            f"best rate measured before and after the steps, would take {floor['least_seconds']:.2f} s; Hone's best round reaches "
             f"**{floor['share']:.0%}** of it. Where the time goes: {parts}.")
 
 

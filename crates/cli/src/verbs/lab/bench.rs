@@ -87,7 +87,7 @@ struct Floor {
     /// The best rate at which this machine multiplied matrices before and after the steps.
     best_flops_per_second: f64,
     /// Their quotient.
-    floor_seconds: f64,
+    least_seconds: f64,
     /// The floor over the median step.
     share: f64,
     /// Wall time by kind of work.
@@ -186,12 +186,12 @@ fn floor(profiles: &[Profile], best_flops_per_second: f64) -> Floor {
         values.get(values.len() / 2).copied().unwrap_or(0.0)
     };
     let product_flops = median(&|profile| profile.product_flops);
-    let floor_seconds = product_flops / best_flops_per_second;
+    let least_seconds = product_flops / best_flops_per_second;
     let seconds = median(&|profile| profile.seconds);
     let mut work: BTreeMap<_, _> =
         Work::ALL.into_iter().map(|work| (work.name(), median(&|profile| profile.of(work)))).collect();
     work.insert("other", median(&|profile| profile.seconds - profile.by_work.iter().sum::<f64>()));
-    Floor { product_flops, best_flops_per_second, floor_seconds, share: floor_seconds / seconds, work }
+    Floor { product_flops, best_flops_per_second, least_seconds, share: least_seconds / seconds, work }
 }
 
 fn lora(rank: usize) -> LoraConfig {
