@@ -1,11 +1,18 @@
 //! What every fuzz target does with its bytes.
 
+pub mod model;
+
 use std::path::Path;
 
 use hone_data::import::{ReadOptions, open_archive, read_bytes};
 use hone_data::passages::{PassageLength, split};
 use hone_data::{Content, content, mapping};
 use hone_job::Job;
+use hone_model::chat::BudgetedAllocator;
+
+/// As in the worker: a template's memory is counted by it.
+#[global_allocator]
+static ALLOCATOR: BudgetedAllocator = BudgetedAllocator;
 
 /// Reads bytes as a file of this name, and goes on with what comes out as an import does. Nothing may come out
 /// silently, and passages must be the document.

@@ -1,6 +1,7 @@
 //! A few small documents to drop on the window.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::Desk;
 
@@ -25,6 +26,13 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ("Who looks after lost things?", "Ask for Marit Ohlen.", "exam"),
 ];
 
+const MANUAL: &str = "# The winch\n\n## Terms\n\n**Fairlead**: a ring that keeps a rope from chafing. A capstan is an upright \
+    drum that a rope is wound around.\n\n## Starting\n\n1. Open the seawater valve on deck 2.\n2. Press the green button for three \
+    seconds.\n3. Wait until the gauge shows 4 bar.\n\n## Limits\n\n| Rope | Load |\n| --- | --- |\n| hemp | 2.1 t |\n| steel | 9 t |\n";
+
+const PAGE: &str = "<html><head><title>Galley</title></head><body><main><h1>Galley</h1><h2>Hours</h2><p>The galley opens at \
+    05:30 and closes at 21:15. Coffee is free for the night watch.</p></main></body></html>";
+
 impl Desk {
     /// Writes a chapter, a table of questions, and a file that is no PDF; answers where they lie.
     pub fn write_documents(&self) -> Vec<PathBuf> {
@@ -42,5 +50,20 @@ impl Desk {
             path
         };
         files.map(write).into()
+    }
+
+    /// Writes an archive of a manual and a web page; answers where it lies.
+    pub fn write_archive(&self) -> PathBuf {
+        let folder = self.home().join("Packed");
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, text) in [("winch.md", MANUAL), ("galley.html", PAGE)] {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        let packed = Command::new("python3")
+            .args(["-m", "zipfile", "-c", "office.zip", "winch.md", "galley.html"])
+            .current_dir(&folder)
+            .status();
+        assert!(packed.is_ok_and(|status| status.success()), "python3 could not pack the archive");
+        folder.join("office.zip")
     }
 }

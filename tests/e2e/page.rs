@@ -86,6 +86,18 @@ impl Window {
         field.send_keys(text).await.unwrap();
     }
 
+    /// Chooses in the list with this hook, as if by hand.
+    pub async fn choose(&self, name: &str, value: &str) {
+        let script = "const field = document.querySelector(arguments[0]); field.value = arguments[1];
+            field.dispatchEvent(new Event('change', { bubbles: true }));";
+        self.script(script, vec![json!(hook(name)), json!(value)]).await;
+    }
+
+    /// Presses keys, whatever has the focus.
+    pub async fn keys(&self, keys: &str) {
+        self.client.find(Locator::Css("body")).await.unwrap().send_keys(keys).await.unwrap();
+    }
+
     /// Changes a knob under 'all settings'.
     pub async fn set_knob(&self, name: &str, value: &str) {
         let script = "const label = [...document.querySelectorAll('details label')].find(l => l.innerText.trim() === arguments[0]);

@@ -196,6 +196,59 @@ async fn chinese_and_dark(window: &Window) {
 }
 
 #[tokio::test]
+async fn drafts_written_by_rules_from_an_archive_are_reviewed_with_the_keyboard() {
+    let Some(desk) = Desk::new(true) else { return };
+    let archive = desk.write_archive();
+    let window = Window::open(&desk, &[]).await;
+    make_project(&window).await;
+    window.drop_files(&[archive]).await;
+    let both = "document.querySelectorAll('[data-test=\"document-row\"]').length === 2";
+    window.wait("both files of the archive", both, 60).await;
+
+    // Nothing is said to be done with nothing made: the drafts are counted.
+    window.see("drafting", 30).await;
+    window.choose("draft-writer", "rules").await;
+    window.press("draft-start").await;
+    window.see("draft-finished", 60).await;
+    let drafts: u64 = window.text("draft-count").await.parse().unwrap();
+    assert!(drafts >= 4, "{drafts} drafts");
+    window.picture("15-drafted").await;
+
+    window.press("go-review").await;
+    let count = |left: u64| format!("document.querySelectorAll('[data-test=\"draft-item\"]').length === {left}");
+    window.wait("the drafts", &count(drafts), 30).await;
+    window.wait("the passage with the words marked", "document.querySelector('mark')", 30).await;
+    window.picture("16-review").await;
+    let decided = |at: u64, status: &str| {
+        format!("document.querySelector('[data-test=\"draft-item\"][data-at=\"{at}\"]')?.dataset.status === '{status}'")
+    };
+    window.keys("a").await;
+    window.wait("the first is approved", &decided(0, "approved"), 10).await;
+    window.keys("r").await;
+    window.wait("the second is rejected", &decided(1, "rejected"), 10).await;
+    window.keys("z").await;
+    window.wait("the second waits again", &count(drafts - 1), 10).await;
+
+    // What is changed by hand stays in the row.
+    window.keys("e").await;
+    window.wait("the text can be changed", "document.querySelector('[data-test=\"review\"] textarea')", 10).await;
+    let script = "const field = document.querySelector('[data-test=\"review\"] textarea'); field.value = 'What is asked by hand?';
+        field.dispatchEvent(new Event('input', { bubbles: true }));";
+    window.script(script, vec![]).await;
+    window.press("save-row").await;
+    let changed = "document.querySelector('[data-test=\"draft-list\"]').innerText.includes('What is asked by hand?')";
+    window.wait("the changed question in the list", changed, 10).await;
+
+    // One was read of so few: the rest may go together, and only what is approved is studied.
+    window.press("approve-rest").await;
+    window.press("approve-rest-do").await;
+    window.press("tab-seen").await;
+    window.wait("what the model will see", "document.querySelector('[data-test=\"seen\"]')", 60).await;
+    window.picture("17-review-done").await;
+    window.close().await;
+}
+
+#[tokio::test]
 async fn documents_can_be_chosen_in_the_systems_dialog() {
     let Some(desk) = Desk::new(true) else { return };
     let files = desk.write_documents();

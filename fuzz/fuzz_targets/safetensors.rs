@@ -1,0 +1,3 @@
+#![cfg_attr(feature = "libfuzzer", no_main)]
+
+hone_fuzz::target!(|bytes: &[u8]| hone_fuzz::model::folder("model.safetensors", bytes));
