@@ -20,10 +20,12 @@ use crate::pass::StepOptions;
 use crate::source::ModelFile;
 use crate::weights::WeightStorage;
 
-/// Relative differences that rounding explains: of one operation in f32, of a whole step in f32, and with bf16 anywhere.
+/// Relative differences that rounding explains: of one operation in f32, of a whole step in f32, of one operation or a loss in bf16,
+/// and of a whole step's gradients in bf16. On candle's CPU device the steps of Gemma 3 270M come to 7e-5 in f32 and 5e-2 in bf16.
 const OPERATION: f64 = 1e-5;
 const STEP: f64 = 1e-3;
 const HALF: f64 = 5e-2;
+const HALF_GRADIENTS: f64 = 2e-1;
 
 /// How far a device's result is from the processor's.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,13 +58,15 @@ pub fn try_device(device: Device, model: Option<&ModelFile>, lora: &LoraConfig, 
         Decoder::load_on(model, Placement { device, precision, storage: WeightStorage::Stored }, job)
     };
     let expected = step(&load(Device::Cpu, Precision::F32)?, lora)?;
-    for (precision, name, limit) in [(Precision::F32, "f32", STEP), (Precision::Bf16, "bf16", HALF)] {
+    let precisions = [(Precision::F32, "f32", STEP, STEP), (Precision::Bf16, "bf16", HALF, HALF_GRADIENTS)];
+    for (precision, name, of_loss, of_gradients) in precisions {
         job.check()?;
         let found = step(&load(device, precision)?, lora)?;
         let loss = (found.0 / expected.0 - 1.0).abs();
-        differences.push(Difference { what: format!("the loss of a step in {name}"), distance: loss, limit });
+        differences.push(Difference { what: format!("the loss of a step in {name}"), distance: loss, limit: of_loss });
         let distance = distance(&found.1, &expected.1);
-        differences.push(Difference { what: format!("the gradients of a step in {name}"), distance, limit });
+        let what = format!("the gradients of a step in {name}");
+        differences.push(Difference { what, distance, limit: of_gradients });
     }
     Ok(differences)
 }
@@ -170,6 +174,18 @@ fn distance(found: &[f32], expected: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lora::TargetModule;
+
+    #[test]
+    fn a_step_of_a_real_model_stays_within_the_limits_on_the_operations_of_a_card() {
+        let Some(file) = crate::testing::starter_model() else { return };
+        let (rank, alpha, target_modules) = (2, 4.0, TargetModule::SEVEN.to_vec());
+        let lora = LoraConfig { rank, alpha, dropout: 0.0, target_modules, use_rslora: false, use_dora: false };
+        for difference in try_device(Device::CpuTensors, Some(file), &lora, &Job::silent()).unwrap() {
+            println!("{difference:?}");
+            assert!(difference.is_small(), "{difference:?}");
+        }
+    }
 
     #[test]
     fn every_operation_agrees_with_itself_and_a_broken_number_is_noticed() {
