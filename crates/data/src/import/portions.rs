@@ -143,7 +143,14 @@ pub struct Portions<R> {
 }
 
 enum Reader<R> {
-    Lines { source: R, rest: Vec<u8>, lines: Box<json::Lines>, ended: bool },
+    /// Of `buffer` the first `held` bytes are read and not yet given.
+    Lines {
+        source: R,
+        buffer: Vec<u8>,
+        held: usize,
+        lines: Box<json::Lines>,
+        ended: bool,
+    },
     Table(Box<table::Rows<R>>),
 }
 
@@ -155,7 +162,7 @@ pub fn open<R: Read>(source: R, name: &str, look: &Look) -> Option<Portions<R>> 
     }
     let reader = match recognise(Path::new(name), &look.head) {
         Recognised::Known(Format::Jsonl, _) if json::is_lines(&look.head) => {
-            Reader::Lines { source, rest: Vec::new(), lines: Box::new(json::Lines::new(name)), ended: false }
+            Reader::Lines { source, buffer: Vec::new(), held: 0, lines: Box::new(json::Lines::new(name)), ended: false }
         }
         Recognised::Known(Format::Csv, _) if look.quotes_close => {
             Reader::Table(Box::new(table::Rows::open(source, name, &look.head, look.ends_with_line)?))
@@ -177,16 +184,18 @@ impl<R: Read> Portions<R> {
                 self.read = rows.read();
                 Ok(records)
             }
-            Reader::Lines { source, rest, lines, ended } => {
+            Reader::Lines { source, buffer, held, lines, ended } => {
                 loop {
                     if *ended {
                         return Ok(Vec::new());
                     }
-                    let from = rest.len();
-                    rest.resize(from + CHUNK, 0);
-                    let count = source.read(&mut rest[from..])?;
-                    rest.truncate(from + count);
+                    if buffer.len() < *held + CHUNK {
+                        buffer.resize(*held + CHUNK, 0);
+                    }
+                    let count = source.read(&mut buffer[*held..])?;
+                    *held += count;
                     self.read += count as u64;
+                    let rest = &buffer[..*held];
                     *ended = count == 0;
                     let end = match rest.iter().rposition(|byte| *byte == b'\n') {
                         Some(end) if !*ended => end + 1,
@@ -195,7 +204,8 @@ impl<R: Read> Portions<R> {
                     };
                     // It was found to be UTF-8; a file that is written to meanwhile is refused at its end.
                     let records = lines.take(&String::from_utf8_lossy(&rest[..end]));
-                    rest.drain(..end);
+                    buffer.copy_within(end..*held, 0);
+                    *held -= end;
                     if !records.is_empty() || *ended {
                         return Ok(records);
                     }

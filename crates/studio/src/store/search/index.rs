@@ -2,6 +2,7 @@
 //!
 //! Every stretch of about thirty kilobytes of text has a bit field of its pieces. 256 stretches are turned into a sheaf:
 //! for each place one bit per stretch, so that a word is looked up in all of them by reading a few bytes a piece.
+//! Places that no stretch has are left out of it.
 //! The index only rules stretches out; what is left is read. What it does not know (rows that were edited, or put in by
 //! other hands) is read too.
 
@@ -20,7 +21,7 @@ pub(in crate::store) enum Area {
 const FULL: usize = PLACES / 8;
 /// A stretch of short texts, or of texts with few different pieces, ends after so many: all of them are read for one
 /// hit.
-const MOST: i64 = 256;
+const MOST: i64 = 96;
 /// The bits of a stretch are counted after so many more bytes of text.
 const COUNTED: usize = 2048;
 /// Stretches of a sheaf.
@@ -34,6 +35,8 @@ const SLICE: usize = 4096 / LINE;
 pub(in crate::store) struct Indexer {
     area: Area,
     open: Option<Stretch>,
+    /// Stretches that are full and not yet in the database.
+    full: Vec<Stretch>,
 }
 
 struct Stretch {
@@ -45,6 +48,11 @@ struct Stretch {
 }
 
 impl Stretch {
+    fn read(row: &rusqlite::Row) -> rusqlite::Result<Self> {
+        let signature = Signature::from_bytes(row.get_ref(2)?.as_blob()?);
+        Ok(Self { first: row.get(0)?, last: row.get(1)?, signature, uncounted: COUNTED })
+    }
+
     /// Whether the next text begins another one.
     fn is_full(&mut self) -> bool {
         if self.last - self.first + 1 >= MOST {
@@ -63,14 +71,8 @@ impl Indexer {
     pub(in crate::store) fn new(db: &Connection, area: Area, newest: i64) -> rusqlite::Result<Self> {
         let mut statement =
             db.prepare_cached("SELECT first, last, signature FROM search_blocks WHERE area = ?1 AND last = ?2")?;
-        let open = statement
-            .query_map(params![area as i64, newest], |row| {
-                let signature = Signature::from_bytes(row.get_ref(2)?.as_blob()?);
-                Ok(Stretch { first: row.get(0)?, last: row.get(1)?, signature, uncounted: COUNTED })
-            })?
-            .next()
-            .transpose()?;
-        Ok(Self { area, open })
+        let open = statement.query_map(params![area as i64, newest], Stretch::read)?.next().transpose()?;
+        Ok(Self { area, open, full: Vec::new() })
     }
 
     /// Adds one text.
@@ -81,7 +83,10 @@ impl Indexer {
         texts: impl IntoIterator<Item = &'t str>,
     ) -> rusqlite::Result<()> {
         if self.open.as_mut().is_some_and(Stretch::is_full) {
-            self.close(db)?;
+            self.full.extend(self.open.take());
+            if self.full.len() == SHEAF {
+                self.put_away(db)?;
+            }
         }
         let open =
             self.open.get_or_insert_with(|| Stretch { first: id, last: id, signature: Signature::new(), uncounted: 0 });
@@ -95,50 +100,98 @@ impl Indexer {
 
     /// Writes what is not written yet.
     pub(in crate::store) fn close(&mut self, db: &Connection) -> rusqlite::Result<()> {
-        let Some(open) = self.open.take() else { return Ok(()) };
-        db.prepare_cached(
+        self.full.extend(self.open.take());
+        self.store(db)?;
+        // The newest stays loose: it may be gone on with.
+        while loose(db, self.area)? > SHEAF as i64 {
+            let oldest = oldest(db, self.area)?;
+            bind(db, self.area, &oldest)?;
+            let end = oldest.last().map_or(i64::MIN, |stretch| stretch.first);
+            db.execute("DELETE FROM search_blocks WHERE area = ?1 AND first <= ?2", params![self.area as i64, end])?;
+        }
+        Ok(())
+    }
+
+    /// Makes room for more full stretches: as a sheaf right away where none is loose, as in a large import.
+    fn put_away(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        if loose(db, self.area)? > 0 {
+            return self.close(db);
+        }
+        bind(db, self.area, &self.full)?;
+        self.full.clear();
+        Ok(())
+    }
+
+    fn store(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        let mut statement = db.prepare_cached(
             "INSERT INTO search_blocks (area, first, last, signature) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET last = excluded.last, signature = excluded.signature",
-        )?
-        .execute(params![self.area as i64, open.first, open.last, open.signature.bytes()])?;
-        let loose: i64 = db
-            .prepare_cached("SELECT count(*) FROM search_blocks WHERE area = ?1")?
-            .query_row([self.area as i64], |row| row.get(0))?;
-        // The newest stays loose: it may be gone on with.
-        if loose > SHEAF as i64 { bind(db, self.area) } else { Ok(()) }
+        )?;
+        for stretch in self.full.drain(..) {
+            statement.execute(params![self.area as i64, stretch.first, stretch.last, stretch.signature.bytes()])?;
+        }
+        Ok(())
     }
 }
 
-/// Turns the oldest loose stretches into a sheaf.
-fn bind(db: &Connection, area: Area) -> rusqlite::Result<()> {
-    let mut lines = vec![0u8; PLACES * LINE];
-    let mut ranges = Vec::with_capacity(SHEAF * 16);
+/// How many stretches are in no sheaf.
+fn loose(db: &Connection, area: Area) -> rusqlite::Result<i64> {
+    db.prepare_cached("SELECT count(*) FROM search_blocks WHERE area = ?1")?.query_row([area as i64], |row| row.get(0))
+}
+
+/// The oldest loose stretches, enough for a sheaf.
+fn oldest(db: &Connection, area: Area) -> rusqlite::Result<Vec<Stretch>> {
     let mut statement =
         db.prepare_cached("SELECT first, last, signature FROM search_blocks WHERE area = ?1 ORDER BY first LIMIT ?2")?;
-    let mut rows = statement.query(params![area as i64, SHEAF as i64])?;
-    let (mut at, mut sheaf, mut end) = (0, 0, 0);
-    while let Some(row) = rows.next()? {
-        let (first, last): (i64, i64) = (row.get(0)?, row.get(1)?);
-        ranges.extend([first.to_le_bytes(), last.to_le_bytes()].concat());
-        for place in Signature::from_bytes(row.get_ref(2)?.as_blob()?).places() {
+    statement.query_map(params![area as i64, SHEAF as i64], Stretch::read)?.collect()
+}
+
+/// Turns stretches into a sheaf.
+fn bind(db: &Connection, area: Area, stretches: &[Stretch]) -> rusqlite::Result<()> {
+    let mut lines = vec![0u8; PLACES * LINE];
+    let mut ranges = Vec::with_capacity(SHEAF * 16);
+    for (at, stretch) in stretches.iter().enumerate() {
+        ranges.extend([stretch.first.to_le_bytes(), stretch.last.to_le_bytes()].concat());
+        for place in stretch.signature.places() {
             lines[place * LINE + at / 8] |= 1 << (at % 8);
         }
-        if at == 0 {
-            sheaf = first;
-        }
-        (at, end) = (at + 1, first);
     }
+    let sheaf = stretches.first().map_or(0, |stretch| stretch.first);
     db.execute(
         "INSERT INTO search_sheaves (area, first, ranges) VALUES (?1, ?2, ?3)",
         params![area as i64, sheaf, ranges],
     )?;
     let mut insert =
         db.prepare_cached("INSERT INTO search_slices (area, sheaf, slice, bits) VALUES (?1, ?2, ?3, ?4)")?;
-    for (slice, bits) in lines.chunks(SLICE * LINE).enumerate() {
-        insert.execute(params![area as i64, sheaf, slice as i64, bits])?;
+    for (slice, lines) in lines.chunks(SLICE * LINE).enumerate() {
+        insert.execute(params![area as i64, sheaf, slice as i64, packed(lines)])?;
     }
-    db.execute("DELETE FROM search_blocks WHERE area = ?1 AND first <= ?2", params![area as i64, end])?;
     Ok(())
+}
+
+/// Lines of a slice without the empty ones: a bit for each, then those that have something.
+fn packed(lines: &[u8]) -> Vec<u8> {
+    let (mut there, mut held) = (0_u128, Vec::new());
+    for (at, line) in lines.chunks(LINE).enumerate().filter(|(_, line)| line.iter().any(|byte| *byte != 0)) {
+        there |= 1 << at;
+        held.extend_from_slice(line);
+    }
+    [&there.to_le_bytes(), &held[..]].concat()
+}
+
+/// The line at a place of a slice; of one that cannot be read every stretch may hold everything.
+fn line(slice: &[u8], at: usize) -> [u8; LINE] {
+    let whole = |from: usize| slice.get(from..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([u8::MAX; LINE]);
+    if slice.len() == SLICE * LINE {
+        // As earlier versions wrote it.
+        return whole(at * LINE);
+    }
+    let Some((there, _)) = slice.split_first_chunk() else { return [u8::MAX; LINE] };
+    let there = u128::from_le_bytes(*there);
+    if there >> at & 1 == 0 {
+        return [0; LINE];
+    }
+    whole(size_of::<u128>() + (there & ((1 << at) - 1)).count_ones() as usize * LINE)
 }
 
 /// The stretches of numbers, in order, outside which no text holds all of `words`.
@@ -183,8 +236,7 @@ fn in_sheaves(db: &Connection, area: Area, places: &[usize], denied: &mut Vec<(i
         for place in places {
             let mut rows = slice.query(params![area as i64, number, (place / SLICE) as i64])?;
             let Some(row) = rows.next()? else { continue };
-            let at = place % SLICE * LINE;
-            let line = row.get_ref(0)?.as_blob()?.get(at..at + LINE).unwrap_or(&[u8::MAX; LINE]);
+            let line = line(row.get_ref(0)?.as_blob()?, place % SLICE);
             held.iter_mut().zip(line).for_each(|(held, line)| *held &= line);
         }
         let ranges = sheaf.get_ref(1)?.as_blob()?.as_chunks::<8>().0;
@@ -195,4 +247,25 @@ fn in_sheaves(db: &Connection, area: Area, places: &[usize], denied: &mut Vec<(i
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_has_every_line_it_was_packed_from_and_one_of_before_is_read_too() {
+        for step in [1, 2, 3, 127, 128] {
+            let mut lines = vec![0u8; SLICE * LINE];
+            for at in (0..SLICE).step_by(step) {
+                lines[at * LINE + at % LINE] = at as u8 | 1;
+            }
+            let packed = packed(&lines);
+            for at in 0..SLICE {
+                assert_eq!(line(&packed, at), lines[at * LINE..][..LINE]);
+                assert_eq!(line(&lines, at), lines[at * LINE..][..LINE]);
+            }
+        }
+        assert_eq!(line(&[1, 2, 3], 5), [u8::MAX; LINE], "a broken one rules nothing out");
+    }
 }
