@@ -114,10 +114,9 @@ fn import_into(project: &Path, file: &Path) -> Outcome<Taken> {
         .map_err(|error| error.to_string())?;
     let (mut cpu, mut peak) = (0.0, 0.0);
     let status = loop {
-        // The last look before the end tells; what comes after it is at most this long.
-        if let Some((now_cpu, now_peak)) = usage(child.id()) {
-            (cpu, peak) = (now_cpu, now_peak);
-        }
+        // The time of a process that has ended stands there until it is waited for, its memory does not.
+        cpu = seconds(child.id()).unwrap_or(cpu);
+        peak = megabytes_at_peak(child.id()).unwrap_or(peak);
         if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
             break status;
         }
@@ -132,15 +131,20 @@ fn import_into(project: &Path, file: &Path) -> Outcome<Taken> {
     Ok(Taken { what, megabytes, wall, cpu, peak, database })
 }
 
-/// Processor seconds and peak memory (MB) of a process, as Linux tells them.
-fn usage(id: u32) -> Option<(f64, f64)> {
+/// Processor seconds of a process, as Linux tells them.
+fn seconds(id: u32) -> Option<f64> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |field: usize| fields.get(field)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
+/// Peak memory of a process, as Linux tells it.
+fn megabytes_at_peak(id: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: f64 = peak.split_whitespace().next()?.parse().ok()?;
-    Some(((ticks(11)? + ticks(12)?) / 100.0, kilobytes * 1024.0 / 1e6))
+    Some(kilobytes * 1024.0 / 1e6)
 }
 
 fn pages(folder: &Path) -> Outcome<String> {
@@ -223,7 +227,9 @@ fn make_file(path: &Path, mut piece: impl FnMut(usize) -> Option<String>) -> Out
         file.write_all(text.as_bytes()).map_err(at(path))?;
         number += 1;
     }
-    file.flush().map_err(at(path))
+    file.flush().map_err(at(path))?;
+    // What is measured is not to wait for this file to reach the disk.
+    file.get_ref().sync_all().map_err(at(path))
 }
 
 fn line(words: &mut Words, at: usize) -> String {
