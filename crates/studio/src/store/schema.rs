@@ -236,7 +236,7 @@ const STEPS: &[&str] = &[
     ALTER TABLE rows ADD COLUMN drawn INTEGER NOT NULL DEFAULT 0;
     ",
     "
-    -- Added rows are counted by the store, many at once: a trigger a row cost an import a third of its time.
+    -- Added rows are counted by the store, many at once, which is cheaper than a trigger for each.
     DROP TRIGGER row_tallied;
     -- The tallies say where the rows of a document or of an origin are. What is asked of a passage's rows, of which a
     -- structured file has none, is asked here.
