@@ -268,7 +268,7 @@ def main():
         return reference_side(options)
     makers = {**{name: lambda name=name: compare(name, options) for name in TITLES},
               "small": lambda: small(options), "cost": lambda: cost(options)}
-    conditions = (f"Measured on {datetime.date.today()} with `cargo xtask bench`: {processor()}, two threads each; {options.rounds} rounds in turn, "
+    conditions = (f"Measured on {datetime.date.today()} with `tests/parity/bench.py` (part of `cargo xtask bench`): {processor()}, two threads each; {options.rounds} rounds in turn, "
                   f"{options.steps} steps a round after one unmeasured; medians, the best in brackets. Rank {RANK} on all seven projections, f32.")
     for name in options.only:
         text = makers[name]()

@@ -5,11 +5,11 @@ use std::path::Path;
 use candle_core::quantized::GgmlDType;
 use hone_job::{Explain, Job};
 use hone_model::{
-    Adapter, Batch, Decoder, Device, LoraConfig, LossSum, ModelError, ModelFile, Objective, Placement, Precision,
-    StepOptions, TargetModule, prove_gradients,
+    Batch, Decoder, Device, LoraConfig, ModelError, ModelFile, Objective, Placement, Precision, StepOptions,
+    TargetModule, prove_gradients,
 };
 
-use crate::tiny;
+use crate::tiny::{self, step};
 
 /// Largest relative difference of losses, and of each tensor's gradient.
 const CLOSE: f64 = 1e-4;
@@ -63,13 +63,6 @@ fn batch(vocabulary: usize) -> Batch {
         }
     }
     tiny::pack(&sequences)
-}
-
-fn step(decoder: &Decoder, adapter: &Adapter, batch: &Batch, options: &StepOptions) -> (LossSum, Vec<f32>) {
-    let mut grads = vec![0.0; adapter.params().len()];
-    let scale = 1.0 / batch.trained_weight() as f32;
-    let sum = decoder.loss_and_gradients(adapter, batch, scale, options, &mut grads).unwrap();
-    (sum, grads)
 }
 
 /// Loss and every gradient of one step, both ways.

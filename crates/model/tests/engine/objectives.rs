@@ -2,17 +2,10 @@
 
 use hone_model::lora::LoraPart;
 use hone_model::{
-    Adapter, Batch, Decoder, LoraConfig, LossSum, ModelError, Objective, StepOptions, TargetModule, prove_gradients,
+    Adapter, Batch, Decoder, LoraConfig, ModelError, Objective, StepOptions, TargetModule, prove_gradients,
 };
 
-use crate::tiny;
-
-fn step(decoder: &Decoder, adapter: &Adapter, batch: &Batch, options: &StepOptions) -> (LossSum, Vec<f32>) {
-    let mut grads = vec![0.0; adapter.params().len()];
-    let scale = 1.0 / batch.trained_weight() as f32;
-    let sum = decoder.loss_and_gradients(adapter, batch, scale, options, &mut grads).unwrap();
-    (sum, grads)
-}
+use crate::tiny::{self, step};
 
 /// Along its own direction the mean loss must rise by the gradient's norm.
 #[track_caller]

@@ -7,7 +7,7 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use hone_job::Job;
 use hone_model::gguf::GgufFile;
-use hone_model::{Adapter, Batch, Decoder, LoraConfig, TargetModule, WeightStorage};
+use hone_model::{Adapter, Batch, Decoder, LoraConfig, LossSum, StepOptions, TargetModule, WeightStorage};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -149,4 +149,12 @@ pub fn distance(a: &[f32], b: &[f32]) -> f64 {
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
     let difference = square(&mut a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b)));
     difference / square(&mut b.iter().map(|b| f64::from(*b))).max(1e-30)
+}
+
+/// Loss and gradients of one step, over the batch's trained weight.
+pub fn step(decoder: &Decoder, adapter: &Adapter, batch: &Batch, options: &StepOptions) -> (LossSum, Vec<f32>) {
+    let mut grads = vec![0.0; adapter.params().len()];
+    let scale = 1.0 / batch.trained_weight() as f32;
+    let sum = decoder.loss_and_gradients(adapter, batch, scale, options, &mut grads).unwrap();
+    (sum, grads)
 }
