@@ -275,7 +275,7 @@ impl Decoder {
             let weight = self.head_rows(adapter, tile.clone())?;
             let y = ops::MatMut::strided(&mut logits[tile.start..], rows, tile.len(), vocabulary);
             let weight = ops::Mat::new(&weight, tile.len(), width);
-            ops::sgemm(y, 0.0, ops::Mat::new(&normed, rows, width), weight.t(), 1.0);
+            ops::sgemm(y, ops::Onto::Nothing, ops::Mat::new(&normed, rows, width), weight.t(), 1.0);
         }
         if let Some(cap) = self.config.logit_softcap {
             ops::softcap(logits, cap);

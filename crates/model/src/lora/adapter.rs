@@ -10,7 +10,7 @@ use super::{LoraConfig, TargetModule};
 use crate::config::DecoderConfig;
 use crate::error::{ModelError, Result};
 use crate::full::{FILE, FullLayout};
-use crate::ops::{Mat, MatMut, dot, scale, sgemm};
+use crate::ops::{Mat, MatMut, Onto, dot, scale, sgemm};
 
 /// Which part of a projection's adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,7 +265,7 @@ impl Adapter {
         });
         let b = &self.params[slot.b.clone()];
         let b: Vec<f32> = places.clone().flat_map(|row| &b[row * rank..][..rank]).copied().collect();
-        sgemm(MatMut::new(weight, out, input), 1.0, Mat::new(&b, out, rank), a, self.config.scaling());
+        sgemm(MatMut::new(weight, out, input), Onto::Itself, Mat::new(&b, out, rank), a, self.config.scaling());
         if self.config.use_dora {
             let lengths = &self.params[slot.magnitude.clone()];
             for (row, place) in weight.chunks_exact_mut(input).zip(places) {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::lanes::{LANES, add, dot, fold};
 use super::math::exp;
-use super::sgemm::{Mat, MatMut, Threads, sgemm_with};
+use super::sgemm::{Mat, MatMut, Onto, Term, Threads, sgemm_with};
 use super::simd::wide;
 use super::softcap::{multiply, softcap, softcap_slopes};
 use crate::pool::Pool;
@@ -131,6 +131,11 @@ wide! {
     }
 }
 
+/// `y = factor · a · b`, or added to `y`, by the calling thread.
+fn product(y: MatMut<'_>, onto: Onto, a: Mat<'_>, b: Mat<'_>, factor: f32) {
+    sgemm_with(Threads::One, y, onto, &[Term { a, b, factor }]);
+}
+
 /// Attention of packed sequences.
 ///
 /// `qkv` is `[tokens, width]`: query heads, key heads, value heads. `starts` are the first rows of the sequences. Writes
@@ -164,7 +169,7 @@ pub(crate) fn attention_forward(
             let q = Mat::strided(&qkv[query_row + shape.query_column(head)..], rows, size, width);
             let k = Mat::strided(&qkv[key_row + shape.key_column(head)..], seen, size, width);
             let v = Mat::strided(&qkv[key_row + shape.value_column(head)..], seen, size, width);
-            sgemm_with(Threads::One, MatMut::new(&mut scores, rows, seen), 0.0, q, k.t(), shape.scale);
+            product(MatMut::new(&mut scores, rows, seen), Onto::Nothing, q, k.t(), shape.scale);
             if let Some(cap) = shape.softcap {
                 softcap(&mut scores, cap);
             }
@@ -174,7 +179,7 @@ pub(crate) fn attention_forward(
                 log_sums[row * shape.heads + head] = softmax_row(scores, from, query + 1 - keys.start);
             }
             let y = MatMut::strided(&mut out[head * size..], rows, size, out_width);
-            sgemm_with(Threads::One, y, 0.0, Mat::new(&scores, rows, seen), v, 1.0);
+            product(y, Onto::Nothing, Mat::new(&scores, rows, seen), v, 1.0);
         }
     });
 }
@@ -258,14 +263,14 @@ fn one_head_backward(
         let d_out = Mat::strided(&dout[out_at..], rows, size, out_width);
         let mut p = pool.take(rows * seen);
         let mut ds = pool.take(rows * seen);
-        sgemm_with(Threads::One, MatMut::new(&mut p, rows, seen), 0.0, q, k.t(), shape.scale);
+        product(MatMut::new(&mut p, rows, seen), Onto::Nothing, q, k.t(), shape.scale);
         let slopes = shape.softcap.map(|cap| {
             let mut slopes = pool.take(rows * seen);
             softcap(&mut p, cap);
             softcap_slopes(&p, cap, &mut slopes);
             slopes
         });
-        sgemm_with(Threads::One, MatMut::new(&mut ds, rows, seen), 0.0, d_out, v.t(), 1.0);
+        product(MatMut::new(&mut ds, rows, seen), Onto::Nothing, d_out, v.t(), 1.0);
         for (row, (p, ds)) in p.chunks_exact_mut(seen).zip(ds.chunks_exact_mut(seen)).enumerate() {
             let query = block.start + row;
             let token = start + query;
@@ -281,11 +286,11 @@ fn one_head_backward(
         let (p, ds) = (Mat::new(&p, rows, seen), Mat::new(&ds, rows, seen));
         let seen_rows = keys.start * size..keys.end * size;
         let y = MatMut::new(&mut dv[seen_rows.clone()], seen, size);
-        sgemm_with(Threads::One, y, 1.0, p.t(), d_out, 1.0);
+        product(y, Onto::Itself, p.t(), d_out, 1.0);
         let y = MatMut::new(&mut dk[seen_rows], seen, size);
-        sgemm_with(Threads::One, y, 1.0, ds.t(), q, shape.scale);
+        product(y, Onto::Itself, ds.t(), q, shape.scale);
         let y = MatMut::new(&mut dq[block.start * size..block.end * size], rows, size);
-        sgemm_with(Threads::One, y, 0.0, ds, k, shape.scale);
+        product(y, Onto::Nothing, ds, k, shape.scale);
     }
 }
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::lanes::dot;
-use super::sgemm::{Mat, MatMut, sgemm};
+use super::sgemm::{Mat, MatMut, Onto, sgemm};
 use crate::pool::Pool;
 
 /// Rows of the weight at a time, so that the sum is never whole in memory.
@@ -71,7 +71,7 @@ pub(crate) fn row_norms(pool: &Pool, weight: &[f32], b: &[f32], a: &[f32], rank:
         let sum = &mut sum[..rows * input];
         sum.copy_from_slice(&weight[first * input..(first + rows) * input]);
         let b = Mat::new(&b[first * rank..(first + rows) * rank], rows, rank);
-        sgemm(MatMut::new(sum, rows, input), 1.0, b, Mat::new(a, rank, input), scaling);
+        sgemm(MatMut::new(sum, rows, input), Onto::Itself, b, Mat::new(a, rank, input), scaling);
         norms.par_iter_mut().zip(sum.par_chunks(input)).for_each(|(norm, row)| *norm = dot(row, row).sqrt());
     }
     norms

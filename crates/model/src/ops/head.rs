@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::lanes::{LANES, fold, scale};
 use super::math::exp;
-use super::sgemm::{Mat, MatMut, sgemm};
+use super::sgemm::{Mat, MatMut, Onto, sgemm};
 use super::simd::wide;
 use super::softcap::softcap;
 use crate::error::Result;
@@ -17,8 +17,8 @@ use crate::spans::{Work, span};
 
 /// Rows of logits at a time, at most. More make better use of a tile of the head; with these a tile of logits has 16 MB.
 const ROWS: usize = 1024;
-/// Vocabulary entries per tile.
-const TILE: usize = 4096;
+/// Vocabulary entries per tile. Not a power of two: rows of logits would all begin at the same few places of a processor's caches.
+const TILE: usize = 4080;
 
 /// Where the gradient goes.
 pub(crate) struct HeadGradient<'a> {
@@ -229,7 +229,7 @@ fn chunk_loss<W: std::ops::Deref<Target = [f32]>>(
         let logits = &mut logits[..rows * size];
         let w = weight(tile.clone())?;
         let w = Mat::new(&w, size, width);
-        sgemm(MatMut::new(logits, rows, size), 0.0, x, w.t(), 1.0);
+        sgemm(MatMut::new(logits, rows, size), Onto::Nothing, x, w.t(), 1.0);
         let softmax = span(Work::Softmax);
         if let Some(cap) = *cap {
             logits.par_chunks_mut(size).for_each(|logits| softcap(logits, cap));
@@ -241,7 +241,7 @@ fn chunk_loss<W: std::ops::Deref<Target = [f32]>>(
             slopes.par_chunks_mut(size).zip(logits.par_chunks(size)).for_each(|(slopes, logits)| {
                 slopes.iter_mut().zip(logits).for_each(|(slope, logit)| *slope = 1.0 - (logit * inverse).powi(2));
             });
-            sgemm(MatMut::new(&mut everywhere, spread, width), 1.0, Mat::new(&slopes, spread, size), w, 1.0);
+            sgemm(MatMut::new(&mut everywhere, spread, width), Onto::Itself, Mat::new(&slopes, spread, size), w, 1.0);
         }
         let softmax = span(Work::Softmax);
         let fresh: Vec<f32> = sums
@@ -273,7 +273,7 @@ fn chunk_loss<W: std::ops::Deref<Target = [f32]>>(
                 .filter(|(_, less)| **less < 1.0)
                 .for_each(|(row, less)| scale(row, *less));
             drop(softmax);
-            sgemm(MatMut::new(gradient.d_hidden, rows, width), 1.0, Mat::new(logits, rows, size), w, 1.0);
+            sgemm(MatMut::new(gradient.d_hidden, rows, width), Onto::Itself, Mat::new(logits, rows, size), w, 1.0);
         }
     }
 
@@ -300,7 +300,13 @@ fn chunk_loss<W: std::ops::Deref<Target = [f32]>>(
     for tile in tiles(*vocabulary) {
         let size = tile.len();
         let logits = &mut logits[..rows * size];
-        sgemm(MatMut::new(logits, rows, size), 0.0, x, Mat::new(&weight(tile.clone())?, size, width).t(), 1.0);
+        sgemm(
+            MatMut::new(logits, rows, size),
+            Onto::Nothing,
+            x,
+            Mat::new(&weight(tile.clone())?, size, width).t(),
+            1.0,
+        );
         let of_rows = sums.par_iter().zip(&losses).zip(ids).enumerate();
         logits.par_chunks_mut(size).zip(of_rows).for_each(|(logits, (row, ((sum, loss), target)))| {
             if let Some(cap) = *cap {
@@ -315,7 +321,7 @@ fn chunk_loss<W: std::ops::Deref<Target = [f32]>>(
             }
         });
         let d_weight = &mut d_weight[tile.start * width..tile.end * width];
-        sgemm(MatMut::new(d_weight, size, width), 1.0, Mat::new(logits, rows, size).t(), x, 1.0);
+        sgemm(MatMut::new(d_weight, size, width), Onto::Itself, Mat::new(logits, rows, size).t(), x, 1.0);
     }
     Ok(())
 }

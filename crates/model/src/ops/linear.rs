@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::dora::{Magnitude, add_gained, scale_columns};
 use super::lanes::add;
-use super::sgemm::{Mat, MatMut, sgemm};
+use super::sgemm::{Mat, MatMut, Onto, Term, sgemm, sgemm_sum};
 use super::stored::{StoredRows, stored_product};
 use crate::pool::{Buffer, Pool};
 
@@ -87,82 +87,122 @@ impl LoraGroup<'_> {
 impl Linear<'_> {
     /// `y` `[tokens, out]` from `x` `[tokens, input]`.
     pub(crate) fn forward<'p>(&self, pool: &'p Pool, x: &[f32], y: &mut [f32]) -> LinearSaved<'p> {
-        let tokens = x.len() / self.input;
-        match self.weight {
-            Weight::Expanded(weight) => {
-                let weight = Mat::new(weight, self.out, self.input);
-                sgemm(MatMut::new(y, tokens, self.out), 0.0, Mat::new(x, tokens, self.input), weight.t(), 1.0);
-            }
-            Weight::Stored(parts) => {
-                let mut column = 0;
-                for part in parts {
-                    stored_product(*part, self.input, x, y, self.out, column);
-                    column += part.rows;
-                }
-            }
+        let inner = self.lora.as_ref().map(|lora| self.inner(lora, pool, x));
+        self.products(x, inner.as_deref(), y);
+        if let (Some(lora), Some(inner)) = (&self.lora, &inner) {
+            self.magnitudes_forward(lora, pool, x, inner, y);
         }
-        let saved = self.adapt(pool, x, y);
         if let Some(bias) = self.bias {
             y.par_chunks_mut(16 * self.out).for_each(|rows| rows.chunks_exact_mut(self.out).for_each(|y| add(y, bias)));
         }
-        saved
+        LinearSaved(inner)
     }
 
-    /// Adds what the adapters make of `x` to `y`, which holds the frozen product.
-    fn adapt<'p>(&self, pool: &'p Pool, x: &[f32], y: &mut [f32]) -> LinearSaved<'p> {
-        let Some(lora) = &self.lora else { return LinearSaved(None) };
-        let tokens = x.len() / self.input;
-        let columns = lora.columns();
+    /// `x · Aᵀ` of all pieces, `[tokens, rank · pieces]`.
+    fn inner<'p>(&self, lora: &LoraGroup<'_>, pool: &'p Pool, x: &[f32]) -> Buffer<'p> {
+        let (tokens, columns) = (x.len() / self.input, lora.columns());
         let mut inner = pool.take(tokens * columns);
-        if lora.drops() {
-            let mut dropped = pool.take(x.len());
-            for (index, piece) in lora.pieces.iter().enumerate() {
-                drop_inputs(x, lora.dropout, piece.dropout_seed, &mut dropped);
-                let a = Mat::new(&lora.params[piece.a.clone()], lora.rank, self.input);
-                let y = MatMut::strided(&mut inner[index * lora.rank..], tokens, lora.rank, columns);
-                sgemm(y, 0.0, Mat::new(&dropped, tokens, self.input), a.t(), 1.0);
-            }
-        } else {
+        if !lora.drops() {
             let a = Mat::new(&lora.params[lora.stacked_a()], columns, self.input);
-            sgemm(MatMut::new(&mut inner, tokens, columns), 0.0, Mat::new(x, tokens, self.input), a.t(), 1.0);
+            let x = Mat::new(x, tokens, self.input);
+            sgemm(MatMut::new(&mut inner, tokens, columns), Onto::Nothing, x, a.t(), 1.0);
+            return inner;
         }
+        let mut dropped = pool.take(x.len());
         for (index, piece) in lora.pieces.iter().enumerate() {
-            let b = Mat::new(&lora.params[piece.b.clone()], piece.out, lora.rank);
-            let inner = Mat::strided(&inner[index * lora.rank..], tokens, lora.rank, columns);
-            let y = MatMut::strided(&mut y[piece.column..], tokens, piece.out, self.out);
-            sgemm(y, 1.0, inner, b.t(), lora.scaling);
+            drop_inputs(x, lora.dropout, piece.dropout_seed, &mut dropped);
+            let a = Mat::new(&lora.params[piece.a.clone()], lora.rank, self.input);
+            let y = MatMut::strided(&mut inner[index * lora.rank..], tokens, lora.rank, columns);
+            sgemm(y, Onto::Nothing, Mat::new(&dropped, tokens, self.input), a.t(), 1.0);
         }
+        inner
+    }
+
+    /// `y = x · Wᵀ`, and what the adapters make of their `inner` rows in the same go.
+    fn products(&self, x: &[f32], inner: Option<&[f32]>, y: &mut [f32]) {
+        let tokens = x.len() / self.input;
+        let frozen = |columns: Range<usize>| Term {
+            a: Mat::new(x, tokens, self.input),
+            b: Mat::new(
+                &self.expanded()[columns.start * self.input..columns.end * self.input],
+                columns.len(),
+                self.input,
+            )
+            .t(),
+            factor: 1.0,
+        };
+        if let Weight::Stored(parts) = self.weight {
+            let mut column = 0;
+            for part in parts {
+                stored_product(*part, self.input, x, y, self.out, column);
+                column += part.rows;
+            }
+        }
+        let expanded = matches!(self.weight, Weight::Expanded(_));
+        let mut column = 0;
+        if let (Some(lora), Some(inner)) = (&self.lora, inner) {
+            for (index, piece) in lora.pieces.iter().enumerate() {
+                let columns = piece.column..piece.column + piece.out;
+                if expanded && column < columns.start {
+                    let y = MatMut::strided(&mut y[column..], tokens, columns.start - column, self.out);
+                    sgemm_sum(y, Onto::Nothing, &[frozen(column..columns.start)]);
+                }
+                column = columns.end;
+                let y = MatMut::strided(&mut y[columns.start..], tokens, piece.out, self.out);
+                let added = Term {
+                    a: Mat::strided(&inner[index * lora.rank..], tokens, lora.rank, lora.columns()),
+                    b: Mat::new(&lora.params[piece.b.clone()], piece.out, lora.rank).t(),
+                    factor: lora.scaling,
+                };
+                if expanded {
+                    sgemm_sum(y, Onto::Nothing, &[frozen(columns), added]);
+                } else {
+                    sgemm_sum(y, Onto::Itself, &[added]);
+                }
+            }
+        }
+        if expanded && column < self.out {
+            let y = MatMut::strided(&mut y[column..], tokens, self.out - column, self.out);
+            sgemm_sum(y, Onto::Nothing, &[frozen(column..self.out)]);
+        }
+    }
+
+    /// Multiplies what the pieces with a magnitude made by its gains.
+    fn magnitudes_forward(&self, lora: &LoraGroup<'_>, pool: &Pool, x: &[f32], inner: &[f32], y: &mut [f32]) {
         for (index, piece) in lora.pieces.iter().enumerate() {
             let Some(magnitude) = &piece.magnitude else { continue };
             let gains = magnitude.gains(lora.params);
             if piece.dropout_seed.is_some() {
-                let u = self.through(lora, pool, x, &inner, index);
+                let u = self.through(lora, pool, x, inner, index);
                 add_gained(y, self.out, piece.column, &gains, &u);
             } else {
                 scale_columns(y, self.out, piece.column, &gains);
             }
         }
-        LinearSaved(Some(inner))
     }
 
     /// `(W + scaling · B · A) x'` of one piece, `[tokens, out]`, where `x'` is `x` after dropout and `inner` holds `A x'`.
     fn through<'p>(&self, lora: &LoraGroup<'_>, pool: &'p Pool, x: &[f32], inner: &[f32], index: usize) -> Buffer<'p> {
         let (tokens, columns, piece) = (x.len() / self.input, lora.columns(), &lora.pieces[index]);
         let mut u = pool.take(tokens * piece.out);
-        let weight = Mat::new(self.rows_of(piece), piece.out, self.input);
-        let product = |x: &[f32], u: &mut [f32]| {
-            sgemm(MatMut::new(u, tokens, piece.out), 0.0, Mat::new(x, tokens, self.input), weight.t(), 1.0);
-        };
-        if piece.dropout_seed.is_some() {
-            let mut dropped = pool.take(x.len());
+        let mut dropped = pool.take(if piece.dropout_seed.is_some() { x.len() } else { 0 });
+        let x = if piece.dropout_seed.is_some() {
             drop_inputs(x, lora.dropout, piece.dropout_seed, &mut dropped);
-            product(&dropped, &mut u);
+            &*dropped
         } else {
-            product(x, &mut u);
-        }
-        let b = Mat::new(&lora.params[piece.b.clone()], piece.out, lora.rank);
-        let inner = Mat::strided(&inner[index * lora.rank..], tokens, lora.rank, columns);
-        sgemm(MatMut::new(&mut u, tokens, piece.out), 1.0, inner, b.t(), lora.scaling);
+            x
+        };
+        let frozen = Term {
+            a: Mat::new(x, tokens, self.input),
+            b: Mat::new(self.rows_of(piece), piece.out, self.input).t(),
+            factor: 1.0,
+        };
+        let added = Term {
+            a: Mat::strided(&inner[index * lora.rank..], tokens, lora.rank, columns),
+            b: Mat::new(&lora.params[piece.b.clone()], piece.out, lora.rank).t(),
+            factor: lora.scaling,
+        };
+        sgemm_sum(MatMut::new(&mut u, tokens, piece.out), Onto::Nothing, &[frozen, added]);
         u
     }
 
@@ -193,13 +233,17 @@ impl Linear<'_> {
         let tokens = x.len() / self.input;
         let gained = self.magnitudes_backward(pool, x, saved, dy, grads);
         let adapted = gained.as_deref().unwrap_or(dy);
-        if let Some(dx) = dx.as_deref_mut() {
-            // With dropout the frozen product keeps the whole input; what the gains add to it follows below.
-            let whole = if self.lora.as_ref().is_some_and(LoraGroup::drops) { dy } else { adapted };
-            let weight = Mat::new(self.expanded(), self.out, self.input);
-            sgemm(MatMut::new(dx, tokens, self.input), 0.0, Mat::new(whole, tokens, self.out), weight, 1.0);
-        }
-        let (Some(lora), LinearSaved(Some(inner))) = (&self.lora, saved) else { return };
+        let frozen = |dy| Term {
+            a: Mat::new(dy, tokens, self.out),
+            b: Mat::new(self.expanded(), self.out, self.input),
+            factor: 1.0,
+        };
+        let (Some(lora), LinearSaved(Some(inner))) = (&self.lora, saved) else {
+            if let Some(dx) = dx {
+                sgemm_sum(MatMut::new(dx, tokens, self.input), Onto::Nothing, &[frozen(dy)]);
+            }
+            return;
+        };
 
         let columns = lora.columns();
         let mut d_inner = pool.take(tokens * columns);
@@ -207,36 +251,41 @@ impl Linear<'_> {
             let dy = Mat::strided(&adapted[piece.column..], tokens, piece.out, self.out);
             let inner = Mat::strided(&inner[index * lora.rank..], tokens, lora.rank, columns);
             let gradient = MatMut::new(&mut grads[piece.b.clone()], piece.out, lora.rank);
-            sgemm(gradient, 1.0, dy.t(), inner, lora.scaling);
+            sgemm(gradient, Onto::Itself, dy.t(), inner, lora.scaling);
             let b = Mat::new(&lora.params[piece.b.clone()], piece.out, lora.rank);
             let y = MatMut::strided(&mut d_inner[index * lora.rank..], tokens, lora.rank, columns);
-            sgemm(y, 0.0, dy, b, lora.scaling);
+            sgemm(y, Onto::Nothing, dy, b, lora.scaling);
         }
         if !lora.drops() {
             let d_inner = Mat::new(&d_inner, tokens, columns);
             let gradient = MatMut::new(&mut grads[lora.stacked_a()], columns, self.input);
-            sgemm(gradient, 1.0, d_inner.t(), Mat::new(x, tokens, self.input), 1.0);
+            sgemm(gradient, Onto::Itself, d_inner.t(), Mat::new(x, tokens, self.input), 1.0);
             if let Some(dx) = dx {
                 let a = Mat::new(&lora.params[lora.stacked_a()], columns, self.input);
-                sgemm(MatMut::new(dx, tokens, self.input), 1.0, d_inner, a, 1.0);
+                let through = Term { a: d_inner, b: a, factor: 1.0 };
+                sgemm_sum(MatMut::new(dx, tokens, self.input), Onto::Nothing, &[frozen(adapted), through]);
             }
             return;
+        }
+        // With dropout the frozen product keeps the whole input; what the gains add to it follows below.
+        if let Some(dx) = dx.as_deref_mut() {
+            sgemm_sum(MatMut::new(dx, tokens, self.input), Onto::Nothing, &[frozen(dy)]);
         }
         let mut dropped = pool.take(x.len());
         for (index, piece) in lora.pieces.iter().enumerate() {
             drop_inputs(x, lora.dropout, piece.dropout_seed, &mut dropped);
             let d_inner = Mat::strided(&d_inner[index * lora.rank..], tokens, lora.rank, columns);
             let gradient = MatMut::new(&mut grads[piece.a.clone()], lora.rank, self.input);
-            sgemm(gradient, 1.0, d_inner.t(), Mat::new(&dropped, tokens, self.input), 1.0);
+            sgemm(gradient, Onto::Itself, d_inner.t(), Mat::new(&dropped, tokens, self.input), 1.0);
             if let Some(dx) = dx.as_deref_mut() {
                 let a = Mat::new(&lora.params[piece.a.clone()], lora.rank, self.input);
                 let mut through = pool.take(x.len());
-                sgemm(MatMut::new(&mut through, tokens, self.input), 0.0, d_inner, a, 1.0);
+                sgemm(MatMut::new(&mut through, tokens, self.input), Onto::Nothing, d_inner, a, 1.0);
                 if gained.is_some() {
                     let weight = Mat::new(self.rows_of(piece), piece.out, self.input);
                     for (dy, factor) in [(adapted, 1.0), (dy, -1.0)] {
                         let dy = Mat::strided(&dy[piece.column..], tokens, piece.out, self.out);
-                        sgemm(MatMut::new(&mut through, tokens, self.input), 1.0, dy, weight, factor);
+                        sgemm(MatMut::new(&mut through, tokens, self.input), Onto::Itself, dy, weight, factor);
                     }
                 }
                 drop_inputs(&through, lora.dropout, piece.dropout_seed, &mut dropped);
@@ -273,7 +322,7 @@ impl Linear<'_> {
 pub(crate) fn weight_gradient(dy: &[f32], x: &[f32], out: usize, input: usize, gradient: &mut [f32]) {
     let tokens = x.len() / input;
     let dy = Mat::new(dy, tokens, out);
-    sgemm(MatMut::new(gradient, out, input), 1.0, dy.t(), Mat::new(x, tokens, input), 1.0);
+    sgemm(MatMut::new(gradient, out, input), Onto::Itself, dy.t(), Mat::new(x, tokens, input), 1.0);
 }
 
 /// Numbers per parallel task of an element-wise loop.

@@ -36,7 +36,7 @@ pub(crate) use norm::{
 };
 pub(crate) use rope::{RopeTable, rotate};
 pub use sgemm::best_product_rate;
-pub(crate) use sgemm::{Mat, MatMut, sgemm};
+pub(crate) use sgemm::{Mat, MatMut, Onto, sgemm};
 pub(crate) use softcap::softcap;
 pub(crate) use stored::{StoredRows, stored_product};
 
