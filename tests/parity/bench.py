@@ -22,6 +22,7 @@ import csv
 import datetime
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -60,7 +61,8 @@ def arguments():
     parser.add_argument("--steps", type=int, default=2, help="measured steps a round")
     parser.add_argument("--only", nargs="*", default=[*TITLES, "small", "cost"])
     parser.add_argument("--out", help="Markdown file that holds the tables")
-    parser.add_argument("--base", help=argparse.SUPPRESS)  # be the PyTorch side: the model's folder,
+    parser.add_argument("--make", choices=list(SHAPES), help=argparse.SUPPRESS)  # make a random model,
+    parser.add_argument("--base", help=argparse.SUPPRESS)  # or be the PyTorch side: the model's folder,
     parser.add_argument("--reference", help=argparse.SUPPRESS)  # the folder of the case,
     parser.add_argument("--trained-rows", action="store_true", help=argparse.SUPPRESS)  # and its way
     return parser.parse_args()
@@ -104,18 +106,23 @@ def trained_rows_loss(model, batch):
 
 
 def random_model(name, cache):
-    """The folder of a random model of this shape, made once."""
+    """The folder of a random model of this shape, made once, in a process of its own: its memory would count for every later child."""
+    folder = Path(cache) / "base" / f"bench-{name}"
+    if not (folder / "model.safetensors").exists():
+        subprocess.run([sys.executable, __file__, "--cache", cache, "--make", name], check=True)
+    return folder
+
+
+def make_random_model(name, cache):
     import torch
     import transformers
 
-    folder = Path(cache) / "base" / f"bench-{name}"
-    if not (folder / "model.safetensors").exists():
-        torch.manual_seed(7)
-        kind, shape = SHAPES[name]
-        config = getattr(transformers, kind)(**shape, tie_word_embeddings=True, max_position_embeddings=4096, bos_token_id=1,
-                                             eos_token_id=2, pad_token_id=2)
-        transformers.AutoModelForCausalLM.from_config(config).float().save_pretrained(folder)
-    return folder
+    torch.manual_seed(7)
+    kind, shape = SHAPES[name]
+    config = getattr(transformers, kind)(**shape, tie_word_embeddings=True, max_position_embeddings=4096, bos_token_id=1,
+                                         eos_token_id=2, pad_token_id=2)
+    model = transformers.AutoModelForCausalLM.from_config(config).float()
+    model.save_pretrained(Path(cache) / "base" / f"bench-{name}")
 
 
 def natural_batch(vocabulary):
@@ -264,6 +271,8 @@ def cost(options):
 def main():
     options = arguments()
     environment.enter(options.cache)
+    if options.make:
+        return make_random_model(options.make, options.cache)
     if options.reference:
         return reference_side(options)
     makers = {**{name: lambda name=name: compare(name, options) for name in TITLES},
