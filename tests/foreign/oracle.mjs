@@ -2,7 +2,7 @@
 //
 //   HONE_FOREIGN_DIR=<folder with node_modules> node oracle.mjs < request.json > answer.json
 //
-// request: { model, tokenize?: [{text, special}], greedy?: [{ids, count}], logits?: [{ids, from, top}], context? }
+// request: { model, adapter?, tokenize?: [{text, special}], greedy?: [{ids, count}], logits?: [{ids, from, top}], context? }
 // answer:  { tensors, architecture, eos, eot, tokenize: [[id]], greedy: [[{token, margin}]],
 //            logits: [[{top: [[id, logit]], logsumexp}]] }
 // Positions of `logits` run from `from` to the last id; each holds the logits of the token after it.
@@ -33,7 +33,8 @@ for (const {text, special} of request.tokenize ?? [])
 if (evaluates) {
     const context = await model.createContext({
         contextSize: request.context ?? 512, batchSize: 512, threads: 1, sequences: 1, flashAttention: false,
-        experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32"
+        experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32",
+        ...(request.adapter == null ? {} : {lora: request.adapter})
     });
     const sequence = context.getSequence();
 

@@ -179,8 +179,14 @@ def paired(values, heads):
     return values.reshape(heads, 2, shape[0] // heads // 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
 
 
-def write_gguf(family, model, tokenizer, path, stored="F16"):
-    """`stored` is how matrices are kept; a type of `gguf.GGMLQuantizationType`."""
+def stored_as(kind, values):
+    """The type of GGUF that a matrix gets where `kind` is asked for: rows that do not fill blocks stay in f16, as in llama.cpp."""
+    return kind if kind in ["F32", "F16", "BF16"] or values.shape[-1] % 32 == 0 else "F16"
+
+
+def write_gguf(family, model, tokenizer, path, stored="F16", raw=None):
+    """`stored` is how matrices are kept; a type of `gguf.GGMLQuantizationType`. `raw` has matrices by their name in the model that
+    are there already, each as its type and its rows of bytes."""
     import gguf
     import numpy as np
 
@@ -226,13 +232,15 @@ def write_gguf(family, model, tokenizer, path, stored="F16"):
         values = parameter.detach().numpy()
         if "norm" in name:
             values = values + np.float32(family.norm_offset)
+        kind, values = (raw or {}).get(name, (stored_as(stored, values) if values.ndim == 2 else "F32", values))
         if family.paired_rows and (".q_proj" in name or ".k_proj" in name):
             values = paired(values, config.num_attention_heads if ".q_proj" in name else config.num_key_value_heads)
-        kind = gguf.GGMLQuantizationType[stored if values.ndim == 2 else "F32"]
-        values = np.ascontiguousarray(values, dtype=np.float32)
-        out.add_tensor(gguf_name(name, family), gguf.quants.quantize(values, kind), raw_dtype=kind)
+        kind = gguf.GGMLQuantizationType[kind]
+        if values.dtype != np.uint8:
+            values = gguf.quants.quantize(np.ascontiguousarray(values, dtype=np.float32), kind)
+        out.add_tensor(gguf_name(name, family), np.ascontiguousarray(values), raw_dtype=kind)
     rotary = model.model.rotary_emb
-    if family.name == "llama3":
+    if rope_parameters["rope_type"] == "llama3":
         plain = 1.0 / (config.rope_parameters["rope_theta"] ** (np.arange(0, head, 2, dtype=np.float32) / head))
         out.add_tensor("rope_freqs.weight", (plain / rotary.inv_freq.numpy()).astype(np.float32))
     if rope_parameters["rope_type"] == "longrope":
@@ -289,8 +297,8 @@ def write_adapter(case, model, folder):
     cases.write_adapter(case, shapes, folder)
 
 
-def figures(family, model, fast, folder):
-    import folders
+def figures(family, model, folder):
+    """The logits of a sequence and one LoRA step."""
     import golden
     import reference
 
@@ -298,8 +306,24 @@ def figures(family, model, fast, folder):
     write_adapter(case, model, folder)
     step = reference.step(model, case, folder)
     ids = case.batch["input_ids"][0]
-    return {"made_with": golden.made_with(), **golden.step_document(case, step), "logits": golden.logits_figures(model, ids),
-            "tokens": folders.token_figures(fast)}
+    return {"made_with": golden.made_with(), **golden.step_document(case, step), "logits": golden.logits_figures(model, ids)}
+
+
+def write_k_types(tokenizer):
+    """One layer with every K type, as GGUF alone: rows of 256 numbers take room."""
+    from dataclasses import replace
+
+    import tempfile
+
+    import golden
+    import kquants
+
+    family = kquants.wide(next(family for family in FAMILIES if family.name == "smollm2"))
+    family = replace(family, name="k-types", settings={**family.settings, "num_hidden_layers": 1})
+    model = make(family)
+    write_gguf(family, model, tokenizer, FOLDER / f"{family.name}.gguf", raw=kquants.in_turn(model))
+    with tempfile.TemporaryDirectory() as folder:
+        golden.write_json(f"families/{family.name}.json", figures(family, model, folder))
 
 
 def main():
@@ -324,7 +348,9 @@ def main():
         write_gguf(family, model, tokenizer, FOLDER / f"{family.name}.gguf")
         fast = folders.save(family, model, tokenizer, CONTROLS, TEMPLATE, FOLDER / family.name)
         with tempfile.TemporaryDirectory() as folder:
-            golden.write_json(f"families/{family.name}.json", figures(family, model, fast, folder))
+            golden.write_json(f"families/{family.name}.json", {
+                **figures(family, model, folder), "tokens": folders.token_figures(fast)})
+    write_k_types(folders.byte_level(trained, "smollm"))
 
 
 if __name__ == "__main__":

@@ -29,11 +29,19 @@ def step(binary, model, adapter, case, folder, flags=()):
     return folder
 
 
-def logits(binary, model, ids, folder):
+def logits(binary, model, ids, folder, flags=()):
     """`hone lab logits`, `[tokens, vocab]` f32."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tokens, out = folder / "tokens.json", folder / "logits.safetensors"
     tokens.write_text(json.dumps(ids))
-    call(binary, "lab", "logits", "--model", model, "--tokens", tokens, "--out", out)
+    call(binary, "lab", "logits", "--model", model, "--tokens", tokens, "--out", out, *flags)
     return load_file(out)["logits"]
+
+
+def generate(binary, model, ids, count, folder):
+    """The tokens of `hone lab generate`, greedy, from the weights as they are stored."""
+    tokens = Path(folder) / "prompt.json"
+    tokens.write_text(json.dumps(ids))
+    lines = call(binary, "--json", "lab", "generate", "--model", model, "--tokens", tokens, "--count", count).splitlines()
+    return next(event for event in map(json.loads, lines) if event["event"] == "result")["value"]["tokens"]

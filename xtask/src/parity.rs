@@ -11,21 +11,16 @@ pub fn run(words: &[String]) -> Outcome {
     let python = python()?;
     let model = starter::ensure(&Consent::Shown)?;
     timed("build the worker", || check(&mut cargo(&["build", "--locked", "--package", "hone"])))?;
-    timed("parity of the families", || {
+    let script = |name: &str| {
         let mut command = Command::new(&python);
-        command.arg(root().join("tests/parity/families_live.py")).arg("--hone").arg(built("hone"));
-        check(command.arg("--cache").arg(cache().join("parity")))
-    })?;
-    timed("parity", || {
-        let mut command = Command::new(&python);
-        command.arg(root().join("tests/parity/run.py")).arg("--hone").arg(built("hone")).arg("--model").arg(&model);
-        check(command.arg("--cache").arg(cache().join("parity")).args(words))
-    })?;
-    timed("losses and DoRA", || {
-        let mut command = Command::new(&python);
-        command.arg(root().join("tests/parity/objectives.py")).arg("--hone").arg(built("hone"));
-        check(command.arg("--cache").arg(cache().join("parity")))
-    })
+        command.arg(root().join("tests/parity").join(name)).arg("--hone").arg(built("hone"));
+        command.arg("--cache").arg(cache().join("parity"));
+        command
+    };
+    timed("parity of the families", || check(&mut script("families_live.py")))?;
+    timed("parity of random shapes", || check(&mut script("shapes.py")))?;
+    timed("parity of the starter model", || check(script("run.py").arg("--model").arg(&model).args(words)))?;
+    timed("losses and DoRA", || check(&mut script("objectives.py")))
 }
 
 /// Python with the pinned packages, in an environment of its own.

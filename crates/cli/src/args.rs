@@ -368,7 +368,7 @@ pub struct Export {
     /// Where to; without it, a folder in the project's `exports`
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
-    /// One model, or the adapter alone
+    /// One model, or the adapter alone, for llama.cpp and Ollama or for PEFT
     #[arg(long, value_enum, default_value = "merged")]
     pub format: ExportFormat,
     /// f16, f32, `q8_0`, `q4_k_m`, or source: as the base model stores it
@@ -387,6 +387,8 @@ pub struct Export {
 pub enum ExportFormat {
     /// One model with what it learned joined in
     Merged,
+    /// What it learned alone, for llama.cpp and Ollama beside the base model
+    Adapter,
     /// What it learned alone, as PEFT has it
     Peft,
 }

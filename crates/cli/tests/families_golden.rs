@@ -26,6 +26,16 @@ fn check(name: &str) {
 }
 
 #[test]
+fn every_k_type() {
+    let (file, figures) = (golden::golden_file("families/k-types.gguf"), "families/k-types.json");
+    let family: Family = fs::read_json(&golden::golden_file(figures)).unwrap();
+    for device in ["cpu", "cpu-tensors"] {
+        golden::check_logits(&file, &family.logits, device);
+        golden::check_step(&file, figures, device);
+    }
+}
+
+#[test]
 fn llama_3_with_frequency_factors_and_a_head_of_its_own() {
     check("llama3");
 }

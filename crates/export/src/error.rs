@@ -45,6 +45,12 @@ pub enum ExportError {
         /// The base model.
         path: PathBuf,
     },
+    /// What was learned has no form that llama.cpp's adapters can hold.
+    #[error("{kind} cannot be written as an adapter for llama.cpp and Ollama")]
+    NoAdapter {
+        /// What it is.
+        kind: &'static str,
+    },
     /// A tensor came out with another size than announced: a fault in Hone.
     #[error("`{tensor}` should take {expected} bytes and took {found}")]
     TensorSize {
@@ -154,7 +160,7 @@ impl Explain for ExportError {
             Self::ForeignAdapter { .. } | Self::NotFinite { .. } => ErrorCode::CorruptModel,
             Self::IrregularTemplate { .. } => ErrorCode::UnsupportedModel,
             Self::Unwritable { .. } | Self::BadName { .. } => ErrorCode::BadInput,
-            Self::RemoteOllama { .. } => ErrorCode::BadConfig,
+            Self::RemoteOllama { .. } | Self::NoAdapter { .. } => ErrorCode::BadConfig,
             Self::Unreachable { .. } => ErrorCode::OllamaUnreachable,
             Self::Broken { .. } | Self::Refused { .. } | Self::TooOld { .. } => ErrorCode::OllamaRefused,
             Self::NoSuchModel { .. } => ErrorCode::NotFound,
@@ -168,6 +174,7 @@ impl Explain for ExportError {
             Self::Model(error) => return error.hint(),
             Self::NoSpace { .. } => "Free some space, choose another folder, or a smaller quantisation",
             Self::ForeignAdapter { .. } => "Use the base model that this adapter was trained on",
+            Self::NoAdapter { .. } => "Export one model with it joined in: leave `--format` out",
             Self::NotFinite { .. } => "The training went wrong; train again with a lower `learning_rate`",
             Self::IrregularTemplate { .. } => {
                 "Choose a base model without a template of its own; Hone then uses a plain one"

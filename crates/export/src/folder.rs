@@ -112,6 +112,7 @@ pub fn modelfile_of(request: &ExportRequest<'_>) -> Result<Modelfile> {
     let bos = request.tokenizer.bos().and_then(|id| request.tokenizer.token(id)).unwrap_or_default();
     Ok(Modelfile {
         from: format!("./{MODEL_FILE}"),
+        adapter: None,
         template: GoTemplate::probe(request.format, bos)?.text(),
         stops: request.format.stop_texts.clone(),
         system: request.system.map(str::to_owned),

@@ -130,6 +130,11 @@ pub(crate) fn u32_value(number: u32) -> Vec<u8> {
     [4_u32.to_le_bytes(), number.to_le_bytes()].concat()
 }
 
+/// A decimal number of 32 bits as a metadata value.
+pub(crate) fn f32_value(number: f32) -> Vec<u8> {
+    [6_u32.to_le_bytes(), number.to_le_bytes()].concat()
+}
+
 /// A text as a metadata value.
 pub(crate) fn text_value(text: &str) -> Vec<u8> {
     let mut value = 8_u32.to_le_bytes().to_vec();

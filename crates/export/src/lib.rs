@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows training. The address of Ollama is touched in `ollama/client.rs` alone.
 
+mod adapter;
 pub mod error;
 mod folder;
 mod gguf;
@@ -12,6 +13,7 @@ mod prove;
 mod quantise;
 mod template;
 
+pub use adapter::{export_adapter, write_adapter};
 pub use error::{ExportError, Result};
 pub use folder::{ExportOutcome, ExportRequest, Rehearsal, export_folder, modelfile_of, rehearse};
 pub use gguf::{TensorPlan, write_gguf};

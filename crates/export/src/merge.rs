@@ -162,7 +162,7 @@ fn convert(base: &ModelFile, entry: &TensorEntry, dtype: GgmlDType, writer: &mut
     Ok(())
 }
 
-fn put(writer: &mut dyn Write, bytes: &[u8]) -> Result<()> {
+pub(crate) fn put(writer: &mut dyn Write, bytes: &[u8]) -> Result<()> {
     // The writer knows the path; it puts it into the error.
     writer.write_all(bytes).map_err(|source| FsError { action: "write", path: Path::new("").to_owned(), source }.into())
 }

@@ -5,8 +5,10 @@ use crate::error::{ExportError, Result};
 /// What a Modelfile says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Modelfile {
-    /// The model file, relative to the Modelfile.
+    /// The model file, relative to the Modelfile; the base model where there is an adapter.
     pub from: String,
+    /// An adapter's file on that model, relative to the Modelfile.
+    pub adapter: Option<String>,
     /// The chat template in Ollama's form.
     pub template: String,
     /// Texts that end an answer.
@@ -28,8 +30,9 @@ impl Modelfile {
         let mut lines = vec![
             "# Made by Hone. Create the model with: ollama create NAME -f Modelfile".to_owned(),
             format!("FROM {}", self.from),
-            format!("TEMPLATE {}", quoted("the chat template", &self.template)?),
         ];
+        lines.extend(self.adapter.iter().map(|adapter| format!("ADAPTER {adapter}")));
+        lines.push(format!("TEMPLATE {}", quoted("the chat template", &self.template)?));
         if let Some(system) = &self.system {
             lines.push(format!("SYSTEM {}", quoted("the system text", system)?));
         }

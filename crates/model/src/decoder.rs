@@ -56,9 +56,10 @@ impl Decoder {
     ///
     /// # Errors
     /// [`ModelError::UnsupportedArchitecture`] for a family that Hone cannot train, others for a file that lacks or contradicts
-    /// something; [`ModelError::Device`] for a device that is not there or too small; [`ModelError::Cancelled`] when the job was
+    /// something; [`ModelError::Device`] for a device that is not there, too small or of another precision; [`ModelError::Cancelled`] when the job was
     /// cancelled.
     pub fn load_on(file: &ModelFile, placement: Placement, job: &Job) -> Result<Self> {
+        placement.device.check_precision(placement.precision)?;
         let config = arch::read_config(file)?;
         let storage = if placement.device == Device::Cpu { placement.storage } else { WeightStorage::Stored };
         let weights = Weights::load(file, &config, storage, job)?;

@@ -155,7 +155,7 @@ pub struct RunConfig {
     #[serde(default)]
     #[ts(type = "string")]
     pub device: Device,
-    /// What a graphics card keeps and multiplies the frozen weights in; the processor always computes in 32 bits.
+    /// What a graphics card keeps and multiplies the frozen weights in. The processor computes in 32 bits and refuses the others.
     #[serde(default)]
     pub precision: Precision,
     /// The adapter; not looked at with `method = "full"`.
@@ -224,12 +224,22 @@ impl RunConfig {
         }
     }
 
+    /// Whether every knob is in its range and the device computes what they ask for together.
+    ///
+    /// # Errors
+    /// As [`RunConfig::check_ranges`]; [`TrainError::Model`] for what the device does not compute.
+    pub fn check(&self) -> Result<()> {
+        self.check_ranges()?;
+        let full = self.method == Method::Full;
+        self.device.check_trains(full, !full && self.lora.use_dora)?;
+        Ok(self.device.check_precision(self.precision)?)
+    }
+
     /// Whether every knob is in its range.
     ///
     /// # Errors
-    /// [`TrainError::OutOfRange`] naming the first that is not; [`TrainError::Model`] for the adapter's own, and for what the
-    /// device does not compute.
-    pub fn check(&self) -> Result<()> {
+    /// [`TrainError::OutOfRange`] naming the first that is not; [`TrainError::Model`] for the adapter's own and the loss's.
+    pub(crate) fn check_ranges(&self) -> Result<()> {
         let finite_above_zero = |value: f64| value.is_finite() && value > 0.0;
         let finite_not_negative = |value: f64| value.is_finite() && value >= 0.0;
         let [beta1, beta2] = self.betas;
@@ -271,8 +281,6 @@ impl RunConfig {
             return Err(TrainError::OutOfRange { key, value, allowed });
         }
         self.objective().check()?;
-        let full = self.method == Method::Full;
-        self.device.check_trains(full, !full && self.lora.use_dora)?;
         Ok(self.lora.check()?)
     }
 }

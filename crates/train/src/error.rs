@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use hone_job::{AppError, Cancelled, ErrorCode, Explain, fs::FsError};
+use hone_model::Precision;
 use hone_model::error::ModelError;
 
 /// The result of everything in this crate.
@@ -102,6 +103,8 @@ pub enum TrainError {
         grad_norm: f64,
         /// Steps in the newest good checkpoint; 0 when there is none.
         last_good: u32,
+        /// What the device multiplied in.
+        precision: Precision,
     },
     /// A checkpoint whose content is not what was written.
     #[error("the checkpoint `{}` is damaged: {problem}", path.display())]
@@ -188,6 +191,9 @@ impl Explain for TrainError {
             Self::NoRows { .. } => "Approve more rows, or raise `max_seq_len`".to_owned(),
             Self::DoesNotFit { advice, .. } => advice.clone(),
             Self::NoSpace { .. } => "Free some space on this disk, or move the project to another one".to_owned(),
+            Self::Diverged { precision: Precision::F16, .. } => {
+                "Set `precision` to `bf16`: a number of this model may be too large for `f16`".to_owned()
+            }
             Self::Diverged { last_good: 0, .. } => "Halve `learning_rate` and start again".to_owned(),
             Self::Diverged { last_good, .. } => {
                 format!("The checkpoint of step {last_good} is kept; start again with half the `learning_rate`")

@@ -1,4 +1,35 @@
-//! The flat gradient buffer between the backward pass and the optimiser: its norm and clipping.
+//! The flat gradient buffer between the backward pass and the optimiser: filling it, its norm, clipping.
+
+use hone_model::{Batch, LossSum};
+
+use crate::error::Result;
+use crate::learned::Learned;
+use crate::recipe::Recipe;
+use crate::{loss_scale, order};
+
+/// Loss and gradients of the next step: each micro-batch adds its share of the gradient of the mean loss of all. `check` may end it
+/// between them.
+pub(crate) fn fill(
+    recipe: &Recipe<'_>,
+    learned: &mut Learned,
+    batches: &[Batch],
+    gradients: &mut [f32],
+    check: &dyn Fn() -> Result<()>,
+) -> Result<LossSum> {
+    let (config, step) = (recipe.config, learned.progress.step);
+    let share = 1.0 / batches.iter().map(Batch::trained_weight).sum::<f64>();
+    loss_scale::backward(&mut learned.progress.loss_scale, gradients, |factor, gradients| {
+        let mut sum = LossSum::default();
+        for (index, batch) in batches.iter().enumerate() {
+            check()?;
+            let seed = order::dropout_seed(config.seed, step, index);
+            let options = config.step_options(recipe.plan.gradient_checkpointing, seed);
+            let scale = (share * factor) as f32;
+            sum += recipe.decoder.loss_and_gradients(&learned.adapter, batch, scale, &options, gradients)?;
+        }
+        Ok(sum)
+    })
+}
 
 /// L2 norm over all gradients, summed in f64. Not a number or infinite when any gradient is.
 pub fn global_norm(gradients: &[f32]) -> f64 {

@@ -8,6 +8,7 @@ use hone_model::Adapter;
 
 use crate::checkpoint::{self, Checkpoint, Fingerprint, Progress};
 use crate::error::{Result, TrainError};
+use crate::loss_scale::LossScale;
 use crate::run_folder::RunFolder;
 use crate::{AdamW, RunConfig};
 
@@ -40,7 +41,7 @@ impl Learned {
         let mut learned = Self {
             optimiser: AdamW::new(&config.optimiser(), adapter.params().len()),
             adapter,
-            progress: Progress::default(),
+            progress: Progress { loss_scale: LossScale::of(config.device, config.precision), ..Progress::default() },
             best_params: Vec::new(),
             unreported: None,
             fingerprint: fingerprint.clone(),

@@ -10,6 +10,7 @@ pub mod error;
 pub mod gradients;
 pub mod held_out;
 mod learned;
+mod loss_scale;
 pub mod needs;
 pub mod optimiser;
 pub mod order;
@@ -28,6 +29,7 @@ mod testing;
 
 pub use config::RunConfig;
 pub use error::{Result, TrainError};
+pub use loss_scale::LossScale;
 pub use optimiser::{AdamW, OptimiserConfig};
 pub use plan::Plan;
 pub use preflight::Preflight;

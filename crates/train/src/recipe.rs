@@ -9,7 +9,7 @@ use hone_data::sequence::TokenSequence;
 use hone_hardware::resident_memory;
 use hone_job::{AppError, Event, Explain, Job, RunState, StepMetrics};
 use hone_model::source::BaseModel;
-use hone_model::{Adapter, Batch, Decoder, LossSum, ModelFile};
+use hone_model::{Adapter, Batch, Decoder, ModelFile};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::{self, Fingerprint};
@@ -189,22 +189,14 @@ impl Recipe<'_> {
             }
             let packs = &packs[place as usize];
             let batches: Vec<Batch> = packs.iter().map(|pack| sequences::batch(pack, self.weights)).collect();
-            let scale = 1.0 / batches.iter().map(Batch::trained_weight).sum::<f64>();
-            gradients.fill(0.0);
-            let mut sum = LossSum::default();
-            for (index, batch) in batches.iter().enumerate() {
-                folder.check_cancelled(job)?;
-                let seed = order::dropout_seed(config.seed, step, index);
-                let options = config.step_options(plan.gradient_checkpointing, seed);
-                let (adapter, scale) = (&learned.adapter, scale as f32);
-                sum += self.decoder.loss_and_gradients(adapter, batch, scale, &options, &mut gradients)?;
-            }
+            let sum = gradients::fill(self, learned, &batches, &mut gradients, &|| folder.check_cancelled(job))?;
 
             // Step, unless the numbers broke down: then the last checkpoint is the last good state.
             let (loss, grad_norm) = (sum.mean(), gradients::global_norm(&gradients));
             if !loss.is_finite() || !grad_norm.is_finite() {
                 let last_good = checkpoint::newest_step(&folder.checkpoints());
-                return Err(TrainError::Diverged { step: step + 1, loss, grad_norm, last_good });
+                let (step, precision) = (step + 1, config.precision);
+                return Err(TrainError::Diverged { step, loss, grad_norm, last_good, precision });
             }
             gradients::clip(&mut gradients, grad_norm, config.max_grad_norm);
             let rate = learning_rate(config.schedule, config.learning_rate, step, plan.warmup_steps, plan.total_steps);

@@ -38,7 +38,8 @@ impl RunConfig {
         }
         let changed: Self =
             table.try_into().map_err(|error: toml::de::Error| refuse(error.message().to_owned(), None))?;
-        changed.check()?;
+        // What the knobs ask of the device together is looked at when all are set: they come in any order.
+        changed.check_ranges()?;
         *self = changed;
         Ok(())
     }

@@ -180,7 +180,7 @@ mod tests {
         let mut differences = try_device(Device::CpuTensors, Some(&file), &small_lora().unwrap(), &job).unwrap();
         let (passed, sentence) = judged(&differences, Some("gemma3"));
         assert!(passed && sentence.contains("can be trusted") && sentence.contains("`gemma3`"), "{sentence}");
-        differences[3].distance = 0.1;
+        differences[4].distance = 0.1;
         let (passed, sentence) = judged(&differences, Some("gemma3"));
         assert!(!passed && sentence.contains("cannot be trusted: the norm"), "{sentence}");
     }

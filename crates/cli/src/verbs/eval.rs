@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hone_data::{Row, RowStatus, Split};
 use hone_eval::{EvalReport, ExamOptions, Examinee, examine, render};
 use hone_job::fs;
-use hone_model::{Decoder, Placement};
+use hone_model::{Decoder, Device, Placement};
 use hone_studio::runs;
 use hone_train::run_folder::read_config;
 
@@ -34,7 +34,11 @@ pub fn eval(arguments: &Eval, context: &Context) -> Outcome<(EvalReport, PathBuf
     let (config, _) = read_config(&dir)?;
     let base = base::open(&state.base)?;
     context.job.stage("load");
-    let placement = Placement { device: arguments.device.unwrap_or(config.device), ..config.placement(false) };
+    // The processor computes in f32 whatever the run was trained in.
+    let placement = match arguments.device.unwrap_or(config.device) {
+        Device::Cpu => Placement::default(),
+        device => Placement { device, ..config.placement(false) },
+    };
     let decoder = Decoder::load_on(&base.file, placement, &context.job)?;
     let learned = adapter(&dir, &decoder)?;
     let against = match arguments.against.as_str() {

@@ -1,4 +1,4 @@
-//! `hone export RUN [--to DIR] [--format merged|peft] [--quantize TYPE] [--ollama NAME] [--prove]`
+//! `hone export RUN [--to DIR] [--format merged|adapter|peft] [--quantize TYPE] [--ollama NAME] [--prove]`
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ const PEFT_FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_config.json
 /// Writes a model that other programs load.
 pub fn run(arguments: &Export, context: &Context) -> Outcome {
     match arguments.format {
-        ExportFormat::Merged => {
+        ExportFormat::Merged | ExportFormat::Adapter => {
             let outcome = export(arguments, context)?;
             let words = words(&outcome);
             Ok(Report::new(&outcome, words))
@@ -38,7 +38,8 @@ pub fn run(arguments: &Export, context: &Context) -> Outcome {
     }
 }
 
-/// Writes one model with what was learned joined in; creates it in Ollama and proves it there where that was asked.
+/// Writes one model with what was learned joined in, or that alone; creates the model in Ollama and proves it there where that was
+/// asked.
 pub fn export(arguments: &Export, context: &Context) -> Outcome<ExportOutcome> {
     let project = context.project()?;
     let state = training::done(&project, &arguments.run)?;
@@ -63,6 +64,18 @@ pub fn export(arguments: &Export, context: &Context) -> Outcome<ExportOutcome> {
         system: system.as_deref(),
         free_bytes: disk_free(&folder),
     };
+    if arguments.format == ExportFormat::Adapter {
+        if arguments.ollama.is_some() {
+            return Err(Failure::new(
+                ErrorCode::BadConfig,
+                "Hone puts whole models into Ollama, not adapters",
+                "Leave `--format adapter` out, or run `ollama create NAME -f Modelfile` in the exported folder",
+            ));
+        }
+        let path = base.file.path().canonicalize().unwrap_or_else(|_| base.file.path().to_owned());
+        let from = state.base.strip_prefix("ollama:").map_or_else(|| path.display().to_string(), str::to_owned);
+        return Ok(hone_export::export_adapter(&request, &from, &context.job)?);
+    }
     let mut outcome = hone_export::export_folder(&request, &context.job)?;
     if let Some(name) = &arguments.ollama {
         let client = client()?;

@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use hone_export::{Quantisation, merge};
-use hone_job::Job;
+use hone_export::{Quantisation, merge, write_adapter};
+use hone_job::{Explain, Job};
 use hone_model::ModelFile;
-use hone_model::{ChatFormat, Decoder, GenerateOptions, Tokenizer};
+use hone_model::{ChatFormat, Decoder, GenerateOptions, LoraConfig, Tokenizer};
 use serde_json::json;
 
-use crate::llama_cpp::{ask, foreign};
+use crate::llama_cpp::{GreedyToken, ask, foreign};
 use crate::starter::adapter_of;
 
 /// Both compute in f32 here: only closer calls than this may fall differently.
@@ -81,10 +81,21 @@ fn check_base(name: &str, base: &Path) {
         assert_eq!(tokenizer.decode(ids), **text);
     }
     assert_eq!(&tokenizer.encode_with_specials(chat).unwrap(), answer.tokenize.last().unwrap(), "{chat:?}");
+    check_answers(name, &adapted, &answer.greedy);
+
+    // The adapter alone, beside the unchanged base model.
+    let (plain, alone) = (folder.path().join("base.gguf"), folder.path().join("adapter.gguf"));
+    merge(&base, None, Quantisation::F32, &plain, &format, &Job::silent()).unwrap();
+    write_adapter(&base, &adapter, &alone, &Job::silent()).unwrap();
+    let request = json!({"model": plain, "adapter": alone, "greedy": greedy, "context": context});
+    check_answers(name, &adapted, &ask(&foreign, &request).greedy);
+}
+
+/// Token for token, until a choice was too close.
+fn check_answers(name: &str, ours: &[Vec<u32>], theirs: &[Vec<GreedyToken>]) {
     let mut same = 0;
-    for (ours, theirs) in adapted.iter().zip(&answer.greedy) {
-        let (ours, theirs) = (ours.iter(), theirs.iter());
-        for (at, (our, their)) in ours.zip(theirs).enumerate() {
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        for (at, (our, their)) in ours.iter().zip(theirs).enumerate() {
             if *our != their.token {
                 assert!(their.margin < MARGIN, "{name}: token {at} differs at a margin of {}", their.margin);
                 break;
@@ -93,6 +104,24 @@ fn check_base(name: &str, base: &Path) {
         }
     }
     assert!(same >= 100, "{name}: only {same} of 160 tokens could be compared");
+}
+
+#[test]
+fn what_an_adapter_of_llama_cpp_cannot_hold_is_refused_by_name() {
+    let base = ModelFile::open(&fixture("llama3")).unwrap();
+    let decoder = Decoder::load(&base, &Job::silent()).unwrap();
+    let plain = adapter_of(&base, 0.2);
+    let dora = decoder.fresh_adapter(&LoraConfig { use_dora: true, ..plain.config().clone() }, 1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("adapter.gguf");
+    for (adapter, kind) in [(dora, "DoRA"), (decoder.trainable_copy().unwrap(), "Full fine-tuning")] {
+        let error = write_adapter(&base, &adapter, &out, &Job::silent()).unwrap_err();
+        assert!(error.to_string().starts_with(kind) && error.hint().unwrap().contains("joined in"), "{error}");
+        assert!(!out.exists());
+    }
+    let mut broken = plain;
+    broken.params_mut()[5] = f32::NAN;
+    assert!(write_adapter(&base, &broken, &out, &Job::silent()).is_err());
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn braces_in_a_template_stay_text_for_go() {
 fn modelfile(system: &str) -> Modelfile {
     Modelfile {
         from: "./model.gguf".to_owned(),
+        adapter: None,
         template: "{{ .Prompt }}".to_owned(),
         stops: vec!["<end_of_turn>".to_owned()],
         system: Some(system.to_owned()),

@@ -16,6 +16,7 @@ use crate::starter::{adapter, starter};
 fn modelfile() -> Modelfile {
     Modelfile {
         from: "./model.gguf".to_owned(),
+        adapter: None,
         template: "{{ .System }}\u{3000}".to_owned(),
         stops: vec!["<end_of_turn>".to_owned()],
         system: Some("Families: 👩\u{200D}👧".to_owned()),

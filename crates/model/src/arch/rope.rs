@@ -17,6 +17,11 @@ pub(super) fn read(reader: &Reader<'_>, head_size: usize) -> Result<RopeConfig> 
         None | Some("none" | "longrope") => {}
         Some("linear") => rope.scaling_factor = reader.decimal_or("rope.scaling.factor", 1.0)?,
         Some("yarn") => {
+            for leaf in ["rope.scaling.yarn_ext_factor", "rope.scaling.yarn_attn_factor"] {
+                if (reader.decimal_or(leaf, 1.0)? - 1.0).abs() > 1e-6 {
+                    return Err(reader.wrong(leaf, "other than 1, which Hone does not compute"));
+                }
+            }
             let yarn = Yarn {
                 factor: f64::from(reader.decimal_or("rope.scaling.factor", 1.0)?),
                 original: reader.size_or("rope.scaling.original_context_length", reader.size("context_length")?)?

@@ -1,5 +1,6 @@
 //! Jinja as chat templates use it: minijinja set up to render what Python's Jinja2 renders in Transformers.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use minijinja::syntax::SyntaxConfig;
@@ -95,17 +96,45 @@ fn render_inner(
         .iter()
         .map(|message| context! { role => message.role.as_str(), content => message.content.as_str() })
         .collect();
-    environment.add_template("chat", template)?;
+    let template = without_generation_marks(template);
+    environment.add_template("chat", &template)?;
     let values = context! {
         messages => messages,
         add_generation_prompt => prompt,
         bos_token => tokens.bos.as_str(),
         eos_token => tokens.eos.as_str(),
         tools => Value::from(()),
+        documents => Value::from(()),
     };
     let mut text = Limited { bytes: Vec::new(), limit };
     environment.get_template("chat")?.render_captured_to(values, &mut text)?;
     String::from_utf8(text.bytes).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+}
+
+/// The template with `{% generation %}` and `{% endgeneration %}`, Transformers' own tags around what the assistant says, as a condition
+/// that always holds: what is trained is found out otherwise here.
+fn without_generation_marks(template: &str) -> Cow<'_, str> {
+    if !template.contains("generation") {
+        return Cow::Borrowed(template);
+    }
+    let mut parts = template.split("{%");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str("{%");
+        let inner = part.trim_start_matches(['-', '+']);
+        let sign = &part[..part.len() - inner.len()];
+        let (space, inner) = inner.split_at(inner.len() - inner.trim_start().len());
+        let rest = |name: &str| {
+            let rest = inner.strip_prefix(name)?;
+            rest.trim_start().trim_start_matches(['-', '+']).starts_with("%}").then_some(rest)
+        };
+        match (rest("generation"), rest("endgeneration")) {
+            (Some(rest), _) => text.extend([sign, space, "if true", rest]),
+            (None, Some(rest)) => text.extend([sign, space, "endif", rest]),
+            (None, None) => text.push_str(part),
+        }
+    }
+    Cow::Owned(text)
 }
 
 fn raise_exception(message: String) -> std::result::Result<String, Error> {

@@ -202,3 +202,41 @@ fn a_template_that_runs_for_ever_or_writes_without_end_is_refused() {
         assert!(jinja::render(&template, &jinja::Tokens::default(), &messages, false).is_err());
     }
 }
+
+#[derive(serde::Deserialize)]
+struct Golden {
+    bos: String,
+    eos: String,
+    templates: std::collections::BTreeMap<String, String>,
+    renderings: Vec<Rendering>,
+}
+
+#[derive(serde::Deserialize)]
+struct Rendering {
+    template: String,
+    messages: Vec<(String, String)>,
+    prompt: bool,
+    /// `None` where Transformers refuses.
+    text: Option<String>,
+}
+
+/// `tests/parity/templates.py` made the renderings.
+#[test]
+fn templates_with_the_habits_of_published_ones_render_what_transformers_renders() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/golden/templates.json");
+    let golden: Golden = hone_job::fs::read_json(&path).unwrap();
+    let tokens = jinja::Tokens { bos: golden.bos, eos: golden.eos };
+    assert!(golden.renderings.len() >= 100);
+    let mut wrong = Vec::new();
+    for Rendering { template, messages, prompt, text } in golden.renderings {
+        let messages: Vec<_> = messages.into_iter().map(|(role, text)| ChatMessage::new(role, text)).collect();
+        let ours = jinja::render(&golden.templates[&template], &tokens, &messages, prompt);
+        if ours.as_ref().ok() != text.as_ref() {
+            let why = ours.as_ref().err().map(|error| format!("{error:?}"));
+            wrong.push(format!(
+                "{template}, prompt {prompt}, {messages:?}\n ours: {ours:?}\n {why:?}\n theirs: {text:?}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}

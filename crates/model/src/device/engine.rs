@@ -11,6 +11,7 @@ use super::attention::Seen;
 use super::gradients::Gradients;
 use super::head::Head;
 use super::layer::{Layer, Pass, Saved};
+use super::linear::TOO_LARGE;
 use super::math::{rms, rms_backward};
 use super::place::Device;
 use super::weights::DeviceWeights;
@@ -48,7 +49,7 @@ impl DeviceEngine {
     /// Copies a base model to the device; `None` where the device is the processor with its fused kernels.
     ///
     /// # Errors
-    /// [`ModelError::Device`] when there is no such device, or the model does not fit into its memory.
+    /// [`ModelError::Device`] when there is no such device, or the model does not fit into its memory or precision.
     pub(crate) fn open(weights: &Weights, placement: Placement, job: &Job) -> Result<Option<Self>> {
         let Placement { device, precision, .. } = placement;
         let Some(place) = device.open()? else { return Ok(None) };
@@ -255,7 +256,9 @@ pub(super) fn told<T>(device: Device, outcome: Result<T>) -> Result<T> {
         ModelError::Tensor(error) => {
             let problem = error.to_string();
             let full = ["out of memory", "OUT_OF_MEMORY"].iter().any(|words| problem.contains(words));
-            let advice = if full {
+            let advice = if problem.contains(TOO_LARGE) {
+                "Set `precision` to `bf16`, which holds numbers of any size"
+            } else if full {
                 "Its memory is full: lower `micro_batch_tokens`, set `gradient_checkpointing` to `on`, choose a smaller base model, or the device `cpu`"
             } else {
                 "Run `hone doctor`; if its test of this card fails, choose the device `cpu`"

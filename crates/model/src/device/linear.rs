@@ -9,12 +9,18 @@ use super::math::product;
 use crate::error::Result;
 use crate::ops::{self, LoraGroup, LoraPiece};
 
-/// A frozen matrix `[out, input]`, f32 or bf16. What comes out of a product with it is f32.
+/// What is said of a weight that f16 has no number for.
+pub(crate) const TOO_LARGE: &str = "a weight of the model is too large for f16";
+
+/// A frozen matrix `[out, input]`, f32, bf16 or f16. What comes out of a product with it is f32.
 #[derive(Debug)]
 pub(crate) struct Matrix(Tensor);
 
 impl Matrix {
     pub(crate) fn new(values: &[f32], input: usize, dtype: DType, device: &Device) -> Result<Self> {
+        if dtype == DType::F16 && values.iter().any(|value| value.abs() > half::f16::MAX.to_f32()) {
+            return Err(candle_core::Error::Msg(TOO_LARGE.to_owned()).into());
+        }
         // Narrowed on the host, so that the card never holds the wide numbers.
         let host = Tensor::from_slice(values, (values.len() / input, input), &Device::Cpu)?;
         Ok(Self(host.to_dtype(dtype)?.to_device(device)?))

@@ -4,7 +4,7 @@
 //! a word and compute gradients of frozen weights (ADR 8). Nothing here asks for a card: the same code runs on candle's CPU
 //! device, slowly, which is how it is held to the fused kernels where there is no card.
 //!
-//! Frozen matrices lie on the device as f32 or bf16 and everything else is f32: norms, softmax, losses, the residual stream,
+//! Frozen matrices lie on the device as f32, bf16 or f16 and everything else is f32: norms, softmax, losses, the residual stream,
 //! the adapter and its gradients. What is small is made on the host with the code of the CPU engine: embedded tokens and the noise
 //! on them, dropout masks, rotation tables, the objective of each row. Not here: `DoRA`, full fine-tuning, generation, weights
 //! that stay quantised, several cards.

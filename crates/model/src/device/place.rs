@@ -23,7 +23,8 @@ pub enum Device {
     Cuda(usize),
 }
 
-/// What frozen matrices are kept and multiplied in on a graphics card. The processor always computes in f32.
+/// What frozen matrices are kept and multiplied in on a graphics card. The processor computes in f32 only: see
+/// [`Device::check_precision`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export)]
@@ -33,6 +34,9 @@ pub enum Precision {
     F32,
     /// Half the memory, several times as fast on cards with tensor cores, three significant digits.
     Bf16,
+    /// As fast and as small, four significant digits, but nothing above 65,504 and little below 1e-7: for cards that do not
+    /// multiply bf16. Gradients have to be scaled up on their way, and a model with large activations does not fit.
+    F16,
 }
 
 /// Where a decoder's numbers lie and how they are multiplied.
@@ -95,6 +99,23 @@ impl Device {
         Err(ModelError::Device { device: self.to_string(), problem: problem.to_owned(), advice })
     }
 
+    /// Whether it multiplies in such numbers.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] with the reason: half the bits are slower on a processor, and its memory is saved by other means.
+    pub fn check_precision(self, precision: Precision) -> Result<()> {
+        if self != Self::Cpu || precision == Precision::F32 {
+            return Ok(());
+        }
+        Err(ModelError::Device {
+            device: self.to_string(),
+            problem: format!(
+                "`{precision}` is for graphics cards: a processor multiplies numbers of 16 bits more slowly than those of 32"
+            ),
+            advice: "Set `precision` to `f32`; `stored_weights` and `gradient_checkpointing` save more memory than half the bits would",
+        })
+    }
+
     /// candle's device, or `None` where the fused kernels compute.
     pub(crate) fn open(self) -> Result<Option<candle_core::Device>> {
         match self {
@@ -138,7 +159,18 @@ impl Precision {
         match self {
             Self::F32 => DType::F32,
             Self::Bf16 => DType::BF16,
+            Self::F16 => DType::F16,
         }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+        })
     }
 }
 
@@ -191,7 +223,8 @@ impl FromStr for Precision {
         match text {
             "f32" => Ok(Self::F32),
             "bf16" => Ok(Self::Bf16),
-            _ => Err(format!("`{text}` is not a precision; write `f32` or `bf16`")),
+            "f16" => Ok(Self::F16),
+            _ => Err(format!("`{text}` is not a precision; write `f32`, `bf16` or `f16`")),
         }
     }
 }
@@ -208,6 +241,19 @@ mod tests {
         assert_eq!("cuda".parse(), Ok(Device::Cuda(0)));
         for wrong in ["", "gpu", "cuda:", "cuda:-1", "cuda:x"] {
             assert!(wrong.parse::<Device>().is_err(), "`{wrong}`");
+        }
+    }
+
+    #[test]
+    fn the_processor_refuses_half_the_bits_and_says_what_saves_memory_instead() {
+        for precision in [Precision::F32, Precision::Bf16, Precision::F16] {
+            assert_eq!(precision.to_string().parse(), Ok(precision));
+            assert!(Device::Cuda(0).check_precision(precision).is_ok());
+            let refused = Device::Cpu.check_precision(precision);
+            assert_eq!(refused.is_err(), precision != Precision::F32);
+            if let Err(error) = refused {
+                assert!(error.to_string().contains(&format!("`{precision}` is for graphics cards")), "{error}");
+            }
         }
     }
 

@@ -84,10 +84,11 @@ fn step(decoder: &Decoder, lora: &LoraConfig) -> Result<(f64, Vec<f32>)> {
 /// One operation on made-up numbers; the same numbers on every device.
 type Operation = fn(&Numbers) -> Result<Tensor>;
 
-const OPERATIONS: [(&str, Operation, f64); 12] = [
+const OPERATIONS: [(&str, Operation, f64); 13] = [
     ("a product", |n| product(&n.of(1, &[70, 64])?, &n.of(2, &[48, 64])?.t()?), OPERATION),
     ("a product of batches", |n| product(&n.of(1, &[3, 64, 20])?.transpose(1, 2)?, &n.of(2, &[3, 64, 9])?), OPERATION),
     ("a product in bf16", |n| n.matrix(DType::BF16)?.forward(&n.of(3, &[70, 64])?), HALF),
+    ("a product in f16", |n| n.matrix(DType::F16)?.forward(&n.of(3, &[70, 64])?), HALF),
     ("the norm", |n| rms(&n.of(1, &[9, 64])?, &n.of(2, &[64])?, 1e-6), OPERATION),
     (
         "the norm's gradient",

@@ -1,12 +1,13 @@
 //! PEFT's adapter folder: `adapter_model.safetensors` and `adapter_config.json` (PEFT 0.21).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use hone_job::fs;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{Adapter, LoraConfig, TargetModule};
 use crate::config::DecoderConfig;
@@ -15,56 +16,93 @@ use crate::error::{ModelError, Result};
 const WEIGHTS: &str = "adapter_model.safetensors";
 const CONFIG: &str = "adapter_config.json";
 
-/// The fields of `adapter_config.json` that Hone reads or writes; PEFT knows no others of ours.
-#[derive(Debug, Serialize, Deserialize)]
+/// The fields of `adapter_config.json` that Hone writes.
+#[derive(Debug, Serialize)]
 #[allow(clippy::struct_excessive_bools)] // PEFT's own fields
-struct PeftConfig {
+struct Written<'a> {
+    peft_type: &'a str,
+    task_type: &'a str,
+    base_model_name_or_path: &'a str,
+    r: usize,
+    lora_alpha: f64,
+    lora_dropout: f64,
+    target_modules: Vec<&'a str>,
+    bias: &'a str,
+    fan_in_fan_out: bool,
+    inference_mode: bool,
+    use_rslora: bool,
+    use_dora: bool,
+    modules_to_save: Option<Vec<String>>,
+    rank_pattern: Map<String, Value>,
+    alpha_pattern: Map<String, Value>,
+}
+
+/// The fields that Hone reads. Which projections are adapted is read from the names of the tensors: `target_modules` can also be a
+/// list of whole paths or a regular expression.
+#[derive(Debug, Deserialize)]
+struct Read {
     peft_type: String,
-    #[serde(default)]
-    task_type: Option<String>,
-    #[serde(default)]
-    base_model_name_or_path: Option<String>,
     r: usize,
     lora_alpha: f64,
     #[serde(default)]
     lora_dropout: f64,
-    target_modules: Vec<String>,
-    #[serde(default = "none")]
-    bias: String,
-    #[serde(default)]
-    fan_in_fan_out: bool,
-    #[serde(default)]
-    inference_mode: bool,
     #[serde(default)]
     use_rslora: bool,
     #[serde(default)]
     use_dora: bool,
-    #[serde(default)]
-    modules_to_save: Option<Vec<String>>,
-    #[serde(default)]
-    rank_pattern: BTreeMap<String, usize>,
-    #[serde(default)]
-    alpha_pattern: BTreeMap<String, f64>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
-fn none() -> String {
-    "none".to_owned()
-}
+/// Fields of PEFT's that change what an adapter computes, or which layers have one, where they are set.
+const FOREIGN: [&str; 18] = [
+    "fan_in_fan_out",
+    "modules_to_save",
+    "rank_pattern",
+    "alpha_pattern",
+    "layers_to_transform",
+    "exclude_modules",
+    "layer_replication",
+    "target_parameters",
+    "trainable_token_indices",
+    "lora_bias",
+    "use_qalora",
+    "alora_invocation_tokens",
+    "use_bdlora",
+    "arrow_config",
+    "kasa_config",
+    "velora_config",
+    "monteclora_config",
+    "megatron_config",
+];
+/// Beginnings that leave the base model's weights as they are.
+const HARMLESS_BEGINNINGS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
 
 impl Adapter {
     /// Reads an adapter that PEFT, or Hone, saved.
     ///
     /// # Errors
     /// [`ModelError::Fs`] when a file cannot be read; [`ModelError::Adapter`] when it is not such a file, uses something that
-    /// Hone does not train (rank patterns, biases), or its tensors are not exactly those of this base model.
+    /// Hone does not train (rank patterns, biases ...), or its tensors are not exactly those of this base model.
     pub fn load_peft(folder: &Path, decoder: &DecoderConfig) -> Result<Self> {
         let path = folder.join(CONFIG);
-        let peft: PeftConfig = fs::read_json(&path)?;
-        let config = read_config(peft).map_err(|problem| ModelError::Adapter { path, problem })?;
-        let mut adapter = Self::zeros(decoder, &config)?;
+        let wrong = |path: &Path, problem: String| ModelError::Adapter { path: path.to_owned(), problem };
+        let peft: Read = serde_json::from_slice(&fs::read(&path)?).map_err(|error| wrong(&path, error.to_string()))?;
+        check_config(&peft).map_err(|problem| wrong(&path, problem))?;
         let path = folder.join(WEIGHTS);
         let bytes = fs::read(&path)?;
-        fill(&mut adapter, &bytes).map_err(|problem| ModelError::Adapter { path, problem })?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(&path, error.to_string()))?;
+        let target_modules = adapted(&file, peft.r).map_err(|problem| wrong(&path, problem))?;
+        let config = LoraConfig {
+            rank: peft.r,
+            alpha: peft.lora_alpha,
+            dropout: peft.lora_dropout,
+            target_modules,
+            use_rslora: peft.use_rslora,
+            use_dora: peft.use_dora,
+        };
+        let mut adapter = Self::zeros(decoder, &config)?;
+        fill(&mut adapter, &file).map_err(|problem| wrong(&path, problem))?;
         Ok(adapter)
     }
 
@@ -76,22 +114,22 @@ impl Adapter {
         fs::create_dir_all(folder)?;
         write_tensors(&folder.join(WEIGHTS), self, self.params())?;
         let config = self.config();
-        let peft = PeftConfig {
-            peft_type: "LORA".to_owned(),
-            task_type: Some("CAUSAL_LM".to_owned()),
-            base_model_name_or_path: Some(base.to_owned()),
+        let peft = Written {
+            peft_type: "LORA",
+            task_type: "CAUSAL_LM",
+            base_model_name_or_path: base,
             r: config.rank,
             lora_alpha: config.alpha,
             lora_dropout: config.dropout,
-            target_modules: config.target_modules.iter().map(|module| module.name().to_owned()).collect(),
-            bias: none(),
+            target_modules: config.target_modules.iter().map(|module| module.name()).collect(),
+            bias: "none",
             fan_in_fan_out: false,
             inference_mode: true,
             use_rslora: config.use_rslora,
             use_dora: config.use_dora,
             modules_to_save: None,
-            rank_pattern: BTreeMap::new(),
-            alpha_pattern: BTreeMap::new(),
+            rank_pattern: Map::new(),
+            alpha_pattern: Map::new(),
         };
         Ok(fs::write_json(&folder.join(CONFIG), &peft)?)
     }
@@ -120,42 +158,52 @@ pub fn write_tensors(path: &Path, adapter: &Adapter, values: &[f32]) -> Result<(
     Ok(fs::write_atomic(path, &bytes)?)
 }
 
-fn read_config(peft: PeftConfig) -> std::result::Result<LoraConfig, String> {
+fn check_config(peft: &Read) -> std::result::Result<(), String> {
     if peft.peft_type != "LORA" {
         return Err(format!("its type is `{}`, Hone reads `LORA`", peft.peft_type));
     }
-    let foreign = [
-        ("fan_in_fan_out", peft.fan_in_fan_out),
-        ("bias", peft.bias != "none"),
-        ("modules_to_save", peft.modules_to_save.is_some_and(|modules| !modules.is_empty())),
-        ("rank_pattern", !peft.rank_pattern.is_empty()),
-        ("alpha_pattern", !peft.alpha_pattern.is_empty()),
-    ];
-    if let Some((name, _)) = foreign.iter().find(|(_, used)| *used) {
+    let is_set = |value: &Value| match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Number(_) | Value::String(_) => true,
+    };
+    if let Some(name) = FOREIGN.iter().find(|name| peft.others.get(**name).is_some_and(is_set)) {
         return Err(format!("it uses `{name}`, which Hone does not train"));
     }
-    let mut target_modules = peft
-        .target_modules
-        .iter()
-        .map(|name| {
-            let known = TargetModule::ALL.into_iter().find(|module| module.name() == name);
-            known.ok_or_else(|| format!("it adapts `{name}`, which Hone does not train"))
-        })
-        .collect::<std::result::Result<Vec<_>, _>>()?;
-    target_modules.sort_unstable();
-    target_modules.dedup();
-    Ok(LoraConfig {
-        rank: peft.r,
-        alpha: peft.lora_alpha,
-        dropout: peft.lora_dropout,
-        target_modules,
-        use_rslora: peft.use_rslora,
-        use_dora: peft.use_dora,
-    })
+    if peft.others.get("bias").and_then(Value::as_str).is_some_and(|bias| bias != "none") {
+        return Err("it uses `bias`, which Hone does not train".to_owned());
+    }
+    // PiSSA, LoftQ and their like move a part of the base model's weights into the adapter.
+    match peft.others.get("init_lora_weights").and_then(Value::as_str) {
+        Some(name) if !HARMLESS_BEGINNINGS.contains(&name) => Err(format!(
+            "it began as `{name}`, for which the base model was changed too; save it with `path_initial_model_for_weight_conversion`"
+        )),
+        _ => Ok(()),
+    }
 }
 
-fn fill(adapter: &mut Adapter, bytes: &[u8]) -> std::result::Result<(), String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+/// The projections that have an `A`, each with `rank` rows.
+fn adapted(file: &SafeTensors<'_>, rank: usize) -> std::result::Result<Vec<TargetModule>, String> {
+    let mut modules = BTreeSet::new();
+    for (name, view) in file.tensors() {
+        let Some(path) = name.strip_suffix(".lora_A.weight") else { continue };
+        let leaf = path.rsplit('.').next().unwrap_or(path);
+        let known = TargetModule::ALL.into_iter().find(|module| module.name() == leaf);
+        modules.insert(known.ok_or_else(|| format!("it adapts `{leaf}`, which Hone does not train"))?);
+        // Before anything of that size is made: the rank is only what the configuration says.
+        if view.shape().first() != Some(&rank) {
+            return Err(format!("`{name}` is {:?}, its configuration says `r` = {rank}", view.shape()));
+        }
+    }
+    if modules.is_empty() {
+        return Err("it has no tensor whose name ends in `.lora_A.weight`".to_owned());
+    }
+    Ok(modules.into_iter().collect())
+}
+
+fn fill(adapter: &mut Adapter, file: &SafeTensors<'_>) -> std::result::Result<(), String> {
     let tensors = adapter.tensors().to_vec();
     for tensor in &tensors {
         let view = file.tensor(&tensor.name).map_err(|_| format!("tensor `{}` is missing", tensor.name))?;

@@ -205,6 +205,52 @@ fn a_peft_folder_of_another_model_is_refused_with_its_tensor() {
     assert!(error.contains("belongs to no projection"), "{error}");
 }
 
+/// An adapter as PEFT saved it, with other fields in its configuration.
+fn with_fields(decoder: &Decoder, fields: &[(&str, serde_json::Value)]) -> (tempfile::TempDir, Adapter) {
+    let adapter = tiny::adapter(decoder, &tiny::lora(&[TargetModule::QProj, TargetModule::UpProj]));
+    let folder = tempfile::tempdir().unwrap();
+    adapter.save_peft(folder.path(), "tiny").unwrap();
+    let path = folder.path().join("adapter_config.json");
+    let mut json: serde_json::Map<String, serde_json::Value> = hone_job::fs::read_json(&path).unwrap();
+    json.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    hone_job::fs::write_json(&path, &json).unwrap();
+    (folder, adapter)
+}
+
+#[test]
+fn target_modules_in_each_of_pefts_forms_are_the_same_adapter() {
+    let decoder = tiny::decoder();
+    // `all-linear` is saved as whole paths, a regular expression as it is; what PEFT 0.21 writes besides changes nothing.
+    let paths = serde_json::json!(["model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj"]);
+    for form in [paths, serde_json::json!(r".*\.(q|up)_proj")] {
+        let besides = [("alora_invocation_tokens", serde_json::Value::Null), ("loftq_config", serde_json::json!({}))];
+        let fields =
+            [("target_modules", form), ("init_lora_weights", true.into()), ("megatron_core", "megatron.core".into())];
+        let (folder, adapter) = with_fields(&decoder, &[&fields[..], &besides[..]].concat());
+        assert_eq!(Adapter::load_peft(folder.path(), decoder.config()).unwrap(), adapter);
+    }
+}
+
+#[test]
+fn an_adapter_that_computes_something_else_is_refused_by_the_name_of_the_setting() {
+    let decoder = tiny::decoder();
+    for (name, value) in [
+        ("bias", serde_json::json!("all")),
+        ("rank_pattern", serde_json::json!({"q_proj": 2})),
+        ("layers_to_transform", serde_json::json!([0])),
+        ("trainable_token_indices", serde_json::json!([5])),
+        ("alora_invocation_tokens", serde_json::json!([1, 2])),
+        ("init_lora_weights", serde_json::json!("pissa_niter_16")),
+        ("peft_type", serde_json::json!("LOHA")),
+        ("r", serde_json::json!(1_u64 << 50)),
+    ] {
+        let (folder, _) = with_fields(&decoder, &[(name, value.clone())]);
+        let error = Adapter::load_peft(folder.path(), decoder.config()).unwrap_err().to_string();
+        let said = value.as_str().unwrap_or(name);
+        assert!(error.contains(&format!("`{said}`")) || error.contains(&format!("`{name}`")), "{error}");
+    }
+}
+
 #[test]
 fn every_part_of_an_adapter_learns() {
     let decoder = tiny::decoder();

@@ -152,15 +152,37 @@ fn held_out_loss_and_logits_agree() {
 #[test]
 fn half_the_bits_give_about_the_same_step_in_half_the_memory() {
     let file = family("llama3");
-    let (fused, half) = (Decoder::load(&file, &Job::silent()).unwrap(), on_tensors(&file, Precision::Bf16));
-    assert_eq!(half.weight_bytes() * 2, on_tensors(&file, Precision::F32).weight_bytes());
+    let fused = Decoder::load(&file, &Job::silent()).unwrap();
     let batch = batch(fused.config().vocabulary_size);
     let adapter = tiny::adapter(&fused, &seven());
     let (expected, expected_grads) = step(&fused, &adapter, &batch, &StepOptions::default());
-    let (sum, grads) = step(&half, &adapter, &batch, &StepOptions::default());
-    assert!((sum.nats / expected.nats - 1.0).abs() < 1e-2, "{} instead of {}", sum.mean(), expected.mean());
-    let distance = tiny::distance(&grads, &expected_grads);
-    assert!(distance < 5e-2, "gradients are off by {distance:e}");
+    for (precision, of_loss, of_gradients) in [(Precision::Bf16, 1e-2, 5e-2), (Precision::F16, 1e-3, 1e-2)] {
+        let half = on_tensors(&file, precision);
+        assert_eq!(half.weight_bytes() * 2, on_tensors(&file, Precision::F32).weight_bytes());
+        let (sum, grads) = step(&half, &adapter, &batch, &StepOptions::default());
+        assert!((sum.nats / expected.nats - 1.0).abs() < of_loss, "{} instead of {}", sum.mean(), expected.mean());
+        let distance = tiny::distance(&grads, &expected_grads);
+        assert!(distance < of_gradients, "{precision}: gradients are off by {distance:e}");
+    }
+}
+
+#[test]
+fn weights_that_f16_has_no_number_for_are_refused() {
+    let tiny = tiny::model(GgmlDType::F32);
+    let path = tiny.file.path();
+    let at = tiny.file.tensor("blk.1.ffn_up.weight").unwrap().offset as usize;
+    let mut bytes = hone_job::fs::read(path).unwrap();
+    bytes[at..at + 4].copy_from_slice(&70_000f32.to_le_bytes());
+    let large = path.with_file_name("large.gguf");
+    hone_job::fs::write_atomic(&large, &bytes).unwrap();
+    let file = ModelFile::open(&large).unwrap();
+    let load = |precision| {
+        let placement = Placement { device: Device::CpuTensors, precision, ..Placement::default() };
+        Decoder::load_on(&file, placement, &Job::silent())
+    };
+    assert!(load(Precision::Bf16).is_ok());
+    let error = load(Precision::F16).unwrap_err();
+    assert!(error.to_string().contains("too large for f16") && error.hint().unwrap().contains("`bf16`"), "{error}");
 }
 
 #[test]

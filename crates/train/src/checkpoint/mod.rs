@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use store::{load_newest, newest_step, save};
 
 use crate::error::{Result, TrainError};
+use crate::loss_scale::LossScale;
 use crate::optimiser::Moments;
 
 /// How far a run is.
@@ -35,6 +36,9 @@ pub struct Progress {
     pub best: Option<(f64, u32)>,
     /// Measurements of the held-out loss since the best one.
     pub since_best: u32,
+    /// What the loss is multiplied by on its way back, in f16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
 }
 
 /// What a run was made from; it goes on with nothing else.

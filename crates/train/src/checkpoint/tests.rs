@@ -20,6 +20,7 @@ fn checkpoint(step: u32) -> Checkpoint<'static> {
             loss_now: None,
             best: Some((1.0 / 3.0, 7)),
             since_best: 1,
+            loss_scale: Some(LossScale { factor: 1024.0, kept: 7 }),
         },
         fingerprint: Fingerprint { rows: "r".into(), base: "b".into(), config: "c".into() },
         params: numbers(step as f32),

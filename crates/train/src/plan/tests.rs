@@ -160,11 +160,21 @@ fn a_plan_for_a_card_says_that_its_figures_are_guesses_and_what_a_card_does_not_
     assert_eq!(plan.device.to_string(), "cuda:0");
     assert!(plan.warnings.iter().any(|warning| warning.code == "card_not_measured"));
     assert!(plan.stored_weights, "what lies in the computer's own memory is read once");
-    let half = resolve(&["device=cuda", "precision=bf16"], &rows(&[20; 30])).unwrap();
-    assert!(half.memory_bytes < plan.memory_bytes);
-    let mut config = config(&["device=cuda"]);
+    for precision in ["precision=bf16", "precision=f16"] {
+        let half = resolve(&[precision, "device=cuda"], &rows(&[20; 30])).unwrap();
+        assert!(half.memory_bytes < plan.memory_bytes);
+    }
     for change in ["use_dora=true", "method=full"] {
-        let error = config.set(change).unwrap_err();
+        let error = resolve(&[change, "device=cuda"], &rows(&[20; 30])).unwrap_err();
         assert!(error.to_string().contains("`cuda:0`") && error.hint().unwrap().contains("`cpu`"), "{error}");
+    }
+}
+
+#[test]
+fn half_the_bits_on_the_processor_are_refused_with_what_saves_memory_there() {
+    for precision in ["bf16", "f16"] {
+        let error = resolve(&[&format!("precision={precision}")], &rows(&[20; 30])).unwrap_err();
+        assert!(error.to_string().contains(&format!("`{precision}` is for graphics cards")), "{error}");
+        assert!(error.hint().unwrap().contains("`stored_weights`"), "{error}");
     }
 }

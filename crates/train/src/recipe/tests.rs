@@ -303,13 +303,19 @@ fn the_result_does_not_depend_on_the_size_of_the_micro_batches_but_for_rounding(
     assert!(distance < 1e-3 * gradients::global_norm(&large), "{distance}");
 }
 
+/// A run of a few steps.
+fn short(device: &str, precision: &str) -> Tiny {
+    Tiny::new(|config| {
+        for change in ["max_steps=8".to_owned(), format!("device={device}"), format!("precision={precision}")] {
+            config.set(&change).unwrap();
+        }
+    })
+}
+
 #[test]
 fn a_run_on_the_operations_of_a_card_learns_what_one_on_the_processor_learns() {
     let run = |device: &str| {
-        let tiny = Tiny::new(|config| {
-            config.set("max_steps=8").unwrap();
-            config.set(&format!("device={device}")).unwrap();
-        });
+        let tiny = short(device, "f32");
         let (run, state) = tiny.start(&Job::silent());
         (tiny.adapter(&run).params().to_vec(), state.unwrap().loss_after.unwrap())
     };
@@ -318,4 +324,19 @@ fn a_run_on_the_operations_of_a_card_learns_what_one_on_the_processor_learns() {
     // AdamW makes whole steps of gradients that are rounding only, so single numbers may drift apart.
     let distance: f64 = fused.iter().zip(&tensors).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
     assert!(distance < 1e-2 * gradients::global_norm(&fused), "{distance}");
+}
+
+#[test]
+fn a_run_in_f16_scales_its_loss_learns_the_same_and_goes_on_to_the_same_bits() {
+    let (_, expected) = short("cpu", "f32").start(&Job::silent());
+    let tiny = short("cpu-tensors", "f16");
+    let (unbroken, state) = tiny.start(&Job::silent());
+    let (loss, expected) = (state.unwrap().loss_after.unwrap(), expected.unwrap().loss_after.unwrap());
+    assert!((loss / expected - 1.0).abs() < 1e-2, "{loss} instead of {expected}");
+    let (run, stopped) = tiny.start(&cancels_after(3));
+    assert!(stopped.unwrap_err().is_cancelled());
+    let saved = checkpoint::load_newest(&run.join("checkpoints"), &Job::silent()).unwrap().unwrap();
+    assert!(saved.progress.loss_scale.is_some_and(|scale| scale.factor > 1.0), "{:?}", saved.progress);
+    tiny.resume(&run, &Job::silent()).unwrap();
+    assert_eq!(bits(&tiny.adapter(&run)), bits(&tiny.adapter(&unbroken)));
 }

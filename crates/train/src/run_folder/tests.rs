@@ -1,4 +1,5 @@
 use hone_job::run::{RunView, is_alive};
+use hone_model::Precision;
 
 use super::*;
 use crate::testing::tiny_config;
@@ -75,7 +76,8 @@ fn the_outcome_stands_in_the_state_with_advice() {
     let runs = tempfile::tempdir().unwrap();
     let folder = create(runs.path());
     let path = folder.path().to_owned();
-    let error = TrainError::Diverged { step: 3, loss: f64::NAN, grad_norm: 1.0, last_good: 2 };
+    let error =
+        TrainError::Diverged { step: 3, loss: f64::NAN, grad_norm: 1.0, last_good: 2, precision: Precision::F32 };
     folder.close(Err(error)).unwrap_err();
     let state: RunState = fs::read_json(&path.join(STATE_FILE)).unwrap();
     let error = state.error.clone().unwrap();

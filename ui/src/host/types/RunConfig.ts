@@ -137,7 +137,7 @@ micro_batch_tokens: number,
  */
 device: string, 
 /**
- * What a graphics card keeps and multiplies the frozen weights in; the processor always computes in 32 bits.
+ * What a graphics card keeps and multiplies the frozen weights in. The processor computes in 32 bits and refuses the others.
  */
 precision: Precision, 
 /**

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use hone_job::{ErrorCode, fs};
-use hone_model::WeightStorage;
+use hone_model::{Adapter, WeightStorage};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::json;
@@ -20,6 +20,9 @@ pub struct Logits {
     /// The base model
     #[arg(long, value_name = "REF")]
     model: String,
+    /// A PEFT adapter's folder
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
     /// A file with a JSON list of token ids
     #[arg(long, value_name = "JSON")]
     tokens: PathBuf,
@@ -34,7 +37,8 @@ pub struct Logits {
 pub fn run(arguments: &Logits, context: &Context) -> Outcome {
     let ids: Vec<u32> = fs::read_json(&arguments.tokens)?;
     let decoder = load(&arguments.model, arguments.computes.with(WeightStorage::Expanded), &context.job)?;
-    let logits = decoder.logits(None, &ids)?;
+    let adapter = arguments.adapter.as_ref().map(|folder| Adapter::load_peft(folder, decoder.config())).transpose()?;
+    let logits = decoder.logits(adapter.as_ref(), &ids)?;
     let shape = [ids.len(), decoder.config().vocabulary_size];
     let bytes: Vec<u8> = logits.iter().flat_map(|value| value.to_le_bytes()).collect();
     let file = TensorView::new(Dtype::F32, shape.to_vec(), &bytes)

@@ -57,7 +57,7 @@ struct Computes {
     /// `cpu`, `cuda`, `cuda:1` ..., or `cpu-tensors`: the operations of a graphics card on the processor
     #[arg(long, default_value_t = Device::Cpu)]
     device: Device,
-    /// What a graphics card multiplies the frozen weights in: `f32` or `bf16`
+    /// What a graphics card multiplies the frozen weights in: `f32`, `bf16` or `f16`
     #[arg(long, default_value = "f32")]
     precision: Precision,
 }
