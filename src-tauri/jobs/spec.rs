@@ -149,7 +149,7 @@ pub enum JobSpec {
     RowsExport {
         /// Full path of the folder.
         folder: PathBuf,
-        /// `openai`, `alpaca` or `csv`.
+        /// `openai`, `alpaca`, `csv` or `parquet`.
         format: String,
     },
     /// Fetch a base model.

@@ -254,7 +254,7 @@ pub struct RowsList {
 }
 
 /// The form of exported rows.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RowFormat {
     /// `{"messages": [{"role", "content"}]}`
     Openai,
@@ -262,6 +262,8 @@ pub enum RowFormat {
     Alpaca,
     /// A table
     Csv,
+    /// A Parquet file: `messages` or `text`, and where the row came from
+    Parquet,
 }
 
 /// Cleaning rules.

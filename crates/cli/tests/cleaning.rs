@@ -132,6 +132,20 @@ fn a_dataset_is_a_file_for_each_part_with_a_card_and_spares_a_strangers_readme()
 }
 
 #[test]
+fn rows_written_as_parquet_are_the_same_rows_when_they_come_in_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, other) = (folder.path().join("one"), folder.path().join("other"));
+    filled(&dir);
+    in_project(&dir, &["rows", "export", "--format=parquet", "--folder", dir.join("out").to_str().unwrap()]).result();
+    project(&other);
+    in_project(&other, &["import", dir.join("out/train.parquet").to_str().unwrap()]).result();
+    let rows = |dir: &Path| in_project(dir, &["rows", "export"]).result().clone();
+    assert_eq!(rows(&other), rows(&dir));
+    let refused = in_project(&dir, &["rows", "export", "--format=parquet"]);
+    assert!(refused.failure()["hint"].as_str().unwrap().contains("--to"));
+}
+
+#[test]
 fn the_base_model_tells_what_it_sees_and_which_rows_are_unusual() {
     let Some(models) = starter() else { return };
     let folder = tempfile::tempdir().unwrap();

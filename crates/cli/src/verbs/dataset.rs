@@ -41,7 +41,15 @@ pub fn run(arguments: &RowsExport, context: &Context) -> Outcome {
         return folder_of(folder, arguments.format, &rows, &project, &store, context);
     }
     let names = document_names(&store)?;
-    let bytes = written(&rows, arguments.format, &names);
+    let rows: Vec<&Row> = rows.iter().collect();
+    if arguments.to.is_none() && arguments.format == RowFormat::Parquet {
+        return Err(Failure::new(
+            ErrorCode::BadConfig,
+            "A Parquet file is not text, so it cannot be written to the terminal",
+            "Name a file with `--to` or a folder with `--folder`",
+        ));
+    }
+    let bytes = written(&rows, arguments.format, &names)?;
     let Some(to) = &arguments.to else {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let value = match form(arguments.format) {
@@ -55,20 +63,35 @@ pub fn run(arguments: &RowsExport, context: &Context) -> Outcome {
     Ok(Report::new(&json!({ "file": to, "rows": rows.len() }), words))
 }
 
+/// The form of a line, where the format has lines.
 fn form(format: RowFormat) -> Option<Form> {
     match format {
         RowFormat::Openai => Some(Form::Openai),
         RowFormat::Alpaca => Some(Form::Alpaca),
-        RowFormat::Csv => None,
+        RowFormat::Csv | RowFormat::Parquet => None,
     }
 }
 
-fn written<'a>(rows: impl IntoIterator<Item = &'a Row>, format: RowFormat, names: &HashMap<String, String>) -> Vec<u8> {
-    if let Some(form) = form(format) {
-        return rows.into_iter().map(|row| Line::of(row, form).written()).collect::<String>().into_bytes();
+fn ending(format: RowFormat) -> &'static str {
+    match format {
+        RowFormat::Openai | RowFormat::Alpaca => "jsonl",
+        RowFormat::Csv => "csv",
+        RowFormat::Parquet => "parquet",
     }
-    let rows: Vec<Row> = rows.into_iter().cloned().collect();
-    dataset::csv(&rows, &|hash| names.get(hash).cloned().unwrap_or_default())
+}
+
+fn written(rows: &[&Row], format: RowFormat, names: &HashMap<String, String>) -> Outcome<Vec<u8>> {
+    if let Some(form) = form(format) {
+        return Ok(rows.iter().map(|row| Line::of(row, form).written()).collect::<String>().into_bytes());
+    }
+    let name = |hash: &str| names.get(hash).cloned().unwrap_or_default();
+    if format == RowFormat::Csv {
+        return Ok(dataset::csv(rows, &name));
+    }
+    dataset::parquet(rows, &name).map_err(|error| {
+        let message = format!("The rows could not be written as Parquet: {error}");
+        Failure::new(ErrorCode::Internal, message, "Choose another form, and report this")
+    })
 }
 
 fn document_names(store: &Store) -> Outcome<HashMap<String, String>> {
@@ -95,14 +118,14 @@ fn folder_of(
         ));
     }
     let names = document_names(store)?;
-    let ending = if form(format).is_some() { "jsonl" } else { "csv" };
+    let ending = ending(format);
     let mut files: Vec<PathBuf> = Vec::new();
     for (name, part) in [("train", Split::Train), ("valid", Split::Valid), ("exam", Split::Exam)] {
         check(&context.job)?;
         let rows: Vec<&Row> = rows.iter().filter(|row| row.split.unwrap_or(Split::Train) == part).collect();
         if !rows.is_empty() {
             let path = folder.join(format!("{name}.{ending}"));
-            fs::write_atomic(&path, &written(rows, format, &names))?;
+            fs::write_atomic(&path, &written(&rows, format, &names)?)?;
             files.push(path);
         }
     }

@@ -8,7 +8,7 @@ const COLUMNS: [&str; 9] = ["row", "part", "label", "document", "system", "quest
 
 /// The rows as CSV. `document` tells the name of a document's hash. Conversations of several exchanges stand whole, as
 /// JSON, in `messages`. A cell that a spreadsheet would take for a formula gets an apostrophe before it.
-pub fn csv(rows: &[Row], document: &dyn Fn(&str) -> String) -> Vec<u8> {
+pub fn csv(rows: &[&Row], document: &dyn Fn(&str) -> String) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut write = |cells: [String; 9]| writer.write_record(cells.map(|cell| defused(&cell).into_owned()));
     let _ = write(COLUMNS.map(str::to_owned));
@@ -58,7 +58,7 @@ mod tests {
             },
             reading(2, "a1", "-5 °C is cold"),
         ];
-        let text = String::from_utf8(csv(&rows, &|hash| format!("{hash}.pdf"))).unwrap();
+        let text = String::from_utf8(csv(&rows.each_ref(), &|hash| format!("{hash}.pdf"))).unwrap();
         assert_eq!(
             text,
             "row,part,label,document,system,question,answer,text,messages\n\
@@ -71,7 +71,7 @@ mod tests {
     fn a_conversation_of_several_exchanges_stands_whole() {
         let mut long = row(1, "A?", "B.");
         long.messages.extend(row(1, "C?", "D.").messages);
-        let text = String::from_utf8(csv(&[long], &|_| String::new())).unwrap();
+        let text = String::from_utf8(csv(&[&long], &|_| String::new())).unwrap();
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let record = reader.records().next().unwrap().unwrap();
         let messages: Vec<crate::Message> = serde_json::from_str(&record[8]).unwrap();

@@ -134,6 +134,10 @@ pub fn guess(records: &Records) -> Mapping {
         context = text.take();
     }
     let text = if question.is_some() { None } else { text };
+    // Conversations among the others: what stands only beside them.
+    guess.sample = records.records.iter().take(LOOKED_AT).collect();
+    let split = split.or_else(|| guess.by_name(SPLIT, Guess::names_parts));
+    let label = label.or_else(|| guess.by_name(LABEL, filled));
     let metadata = guess.metadata();
     Mapping { question, answer, context, system, text, label, split, metadata }
 }

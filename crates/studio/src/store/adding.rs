@@ -7,7 +7,7 @@ use hone_data::{Origin, Row, RowStatus, Split};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::store::rows::content_json;
-use crate::store::search::{Area, Indexer};
+use crate::store::search::{Area, Gathered, Indexer};
 use crate::store::tally::BLOCK;
 use crate::store::word;
 
@@ -37,9 +37,9 @@ fn insert(rows: usize) -> String {
     sql
 }
 
-/// A row as it is stored. Making one needs no database, so that another thread can.
+/// A row as it is stored.
 #[derive(Debug)]
-pub struct Prepared {
+pub(super) struct Prepared {
     pub(super) row: Row,
     pub(super) drawn: bool,
     pub(super) content: String,
@@ -47,18 +47,50 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// `drawn` tells whether Hone drew the row's part.
-    ///
-    /// # Errors
-    /// What writing JSON refuses.
-    pub fn of(row: Row, drawn: bool) -> Result<Self, serde_json::Error> {
+    pub(super) fn of(row: Row, drawn: bool) -> Result<Self, serde_json::Error> {
         let metadata = (!row.metadata.is_empty()).then(|| serde_json::to_string(&row.metadata)).transpose()?;
         Ok(Self { content: content_json(&row)?, metadata, row, drawn })
     }
 
-    /// The row.
-    pub fn row(&self) -> &Row {
-        &self.row
+    /// What is searched of it.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.row.text.as_str()).chain(self.row.messages.iter().map(|turn| turn.content.as_str()))
+    }
+}
+
+/// Neighbouring rows as they are stored and indexed. Making them needs no database, so that another thread can.
+#[derive(Debug)]
+pub struct Batch {
+    pub(super) rows: Vec<Prepared>,
+    pub(super) texts: Gathered,
+}
+
+impl Batch {
+    /// No rows yet.
+    #[expect(clippy::new_without_default)] // an empty one is the beginning of another, not a value
+    pub fn new() -> Self {
+        Self { rows: Vec::new(), texts: Gathered::new() }
+    }
+
+    /// Takes the next row. `drawn` tells whether Hone drew its part.
+    ///
+    /// # Errors
+    /// What writing JSON refuses.
+    pub fn add(&mut self, row: Row, drawn: bool) -> Result<(), serde_json::Error> {
+        let prepared = Prepared::of(row, drawn)?;
+        self.texts.add(prepared.texts());
+        self.rows.push(prepared);
+        Ok(())
+    }
+
+    /// Whether the next row begins another one.
+    pub fn is_full(&mut self) -> bool {
+        self.texts.is_full()
+    }
+
+    /// Its rows.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &Row> {
+        self.rows.iter().map(|prepared| &prepared.row)
     }
 }
 
@@ -97,6 +129,17 @@ impl Adding {
 
     /// Takes a row; answers its number.
     pub(super) fn add(&mut self, db: &Connection, prepared: Prepared) -> rusqlite::Result<i64> {
+        self.index.add(db, self.next, prepared.texts())?;
+        self.add_unindexed(db, prepared)
+    }
+
+    /// The number that the next row gets.
+    pub(super) fn next(&self) -> i64 {
+        self.next
+    }
+
+    /// Takes a row whose texts were gathered: [`Adding::index`] has to follow.
+    pub(super) fn add_unindexed(&mut self, db: &Connection, prepared: Prepared) -> rusqlite::Result<i64> {
         let row = &prepared.row;
         if !self.kind.as_ref().is_some_and(|kind| kind.is_of(row)) {
             self.settle(db)?;
@@ -104,13 +147,16 @@ impl Adding {
         }
         let id = self.next;
         self.next += 1;
-        let texts = std::iter::once(row.text.as_str()).chain(row.messages.iter().map(|turn| turn.content.as_str()));
-        self.index.add(db, id, texts)?;
         self.waiting.push((id, prepared));
         if self.waiting.len() == TOGETHER {
             self.write(db)?;
         }
         Ok(id)
+    }
+
+    /// Indexes the rows that were taken since `first` was the next.
+    pub(super) fn index(&mut self, db: &Connection, first: i64, texts: Gathered) -> rusqlite::Result<()> {
+        self.index.add_gathered(db, (first, self.next - 1), texts)
     }
 
     /// Puts the rows that were taken into the database: for more that is asked of them.
@@ -179,10 +225,11 @@ impl Adding {
 
 #[cfg(test)]
 mod tests {
-    use hone_data::{Message, Role};
+    use hone_data::{Document, Message, Role};
 
     use super::*;
-    use crate::{RowFilter, Store};
+    use crate::store::{Changes, Intake};
+    use crate::{RowFilter, Store, StudioError};
 
     fn row(number: usize) -> Row {
         let message = |role, content: String| Message { role, content };
@@ -240,6 +287,56 @@ mod tests {
         store.set_status(&[1, 1024, 1025, 2500], RowStatus::Rejected).unwrap();
         store.add_rows(&[row(1), row(2)]).unwrap();
         check_tallies(&store);
+    }
+
+    /// Takes a file of these rows in, as the reading thread hands them over.
+    fn take_in(store: &mut Store, rows: &[Row], hash: &str, replaces: Option<&str>) -> Changes {
+        let document = Document {
+            hash: hash.into(),
+            name: "rows.jsonl".into(),
+            path: "/rows.jsonl".into(),
+            format: "jsonl".into(),
+            bytes: 1,
+            pages: None,
+            characters: 1,
+            issues: vec![],
+        };
+        let import = |intake: &mut Intake| {
+            let mut open = Batch::new();
+            for row in rows {
+                if open.is_full() {
+                    intake.batch(std::mem::replace(&mut open, Batch::new()))?;
+                }
+                open.add(Row { document: Some(hash.into()), origin: Origin::Mapped, ..row.clone() }, true).unwrap();
+            }
+            intake.batch(open)?;
+            Ok::<_, StudioError>((document, None))
+        };
+        store.import(hash, replaces, import).unwrap()
+    }
+
+    #[test]
+    fn rows_of_batches_are_counted_and_found_also_where_most_of_a_file_stayed() {
+        let (_folder, mut store) = store(&[]);
+        // More than a sheaf of stretches.
+        let mut rows: Vec<Row> = (0..26_000).map(row).collect();
+        assert_eq!(take_in(&mut store, &rows, "a", None).rows_added, 26_000);
+        check_tallies(&store);
+        let find = |store: &Store, search: &str| -> Vec<i64> {
+            let page = store.rows(&RowFilter { search: Some(search.into()), ..RowFilter::default() }, 0, 100).unwrap();
+            page.rows.iter().map(|row| row.id).collect()
+        };
+        for (search, id) in [("ferry 25999 leave", 26_000), ("FERRY 24576 LEAVE", 24_577), ("erry 0 leav", 1)] {
+            assert!(find(&store, search).contains(&id), "{search}");
+        }
+        rows[12_345].messages[1].content = "Whenever the skipper wants.".into();
+        let changes = take_in(&mut store, &rows, "b", Some("a"));
+        assert_eq!((changes.rows_added, changes.rows_removed, changes.rows_kept), (1, 1, 25_999));
+        check_tallies(&store);
+        assert_eq!(find(&store, "skipper"), [26_001]);
+        assert_eq!(find(&store, "ferry 25999 leave"), [26_000]);
+        store.add_rows(&[row(99_999)]).unwrap();
+        assert_eq!(find(&store, "99999"), [26_002]);
     }
 
     #[test]

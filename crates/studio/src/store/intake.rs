@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::store::adding::{Adding, Prepared};
+use crate::store::adding::{Adding, Batch, Prepared};
 use crate::store::search::{Area, Indexer};
 use crate::store::tally::tallies;
 use crate::store::{FileMapping, to_json, unwritable, word};
@@ -205,32 +205,49 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// What the database refuses.
     pub fn row(&mut self, row: &Row) -> Result<(), StudioError> {
-        let prepared = prepared(row, false).map_err(|source| self.named("add a row", source))?;
-        self.prepared_row(prepared)
-    }
-
-    /// Stores the next row, which is ready for it.
-    ///
-    /// # Errors
-    /// What the database refuses.
-    pub fn prepared_row(&mut self, prepared: Prepared) -> Result<(), StudioError> {
-        self.put_row(prepared).map_err(|source| self.named("add a row", source))
+        prepared(row, false)
+            .and_then(|prepared| self.put_row(prepared))
+            .map_err(|source| self.named("add a row", source))
     }
 
     fn put_row(&mut self, prepared: Prepared) -> rusqlite::Result<()> {
-        if let Some(before) = &mut self.before
-            && let Some(id) = take(&mut before.rows, &prepared.content)
-        {
-            let row = &prepared.row;
-            self.db
-                .prepare_cached("UPDATE rows SET document = ?2, passage = ?3, line = ?4, metadata = ?5 WHERE id = ?1")?
-                .execute(params![id, row.document, row.passage, row.line, prepared.metadata])?;
-            self.changes.rows_kept += 1;
-            return Ok(());
-        }
+        let Some(prepared) = self.fresh(prepared)? else { return Ok(()) };
         self.rows.add(self.db, prepared)?;
         self.changes.rows_added += 1;
         Ok(())
+    }
+
+    /// Stores the next rows, which are ready for it.
+    ///
+    /// # Errors
+    /// What the database refuses.
+    pub fn batch(&mut self, batch: Batch) -> Result<(), StudioError> {
+        self.put_batch(batch).map_err(|source| self.named("add rows", source))
+    }
+
+    fn put_batch(&mut self, batch: Batch) -> rusqlite::Result<()> {
+        let first = self.rows.next();
+        for prepared in batch.rows {
+            if let Some(prepared) = self.fresh(prepared)? {
+                self.rows.add_unindexed(self.db, prepared)?;
+                self.changes.rows_added += 1;
+            }
+        }
+        // Where rows stayed as they were, the bits of their texts stand there too: a stretch more is read, none is lost.
+        self.rows.index(self.db, first, batch.texts)
+    }
+
+    /// The row, if it was not there before; else the one that was there stays.
+    fn fresh(&mut self, prepared: Prepared) -> rusqlite::Result<Option<Prepared>> {
+        let Some(id) = self.before.as_mut().and_then(|before| take(&mut before.rows, &prepared.content)) else {
+            return Ok(Some(prepared));
+        };
+        let row = &prepared.row;
+        self.db
+            .prepare_cached("UPDATE rows SET document = ?2, passage = ?3, line = ?4, metadata = ?5 WHERE id = ?1")?
+            .execute(params![id, row.document, row.passage, row.line, prepared.metadata])?;
+        self.changes.rows_kept += 1;
+        Ok(None)
     }
 
     fn close(mut self, document: &Document, mapping: Option<&FileMapping>) -> rusqlite::Result<Changes> {

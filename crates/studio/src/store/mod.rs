@@ -29,7 +29,7 @@ use serde::de::DeserializeOwned;
 use crate::StudioError;
 
 pub use add::{Added, Imported};
-pub use adding::Prepared;
+pub use adding::Batch;
 pub use clean::RuleHits;
 pub use documents::{DocumentCounts, DocumentYield};
 pub use drafts::{DraftNote, DraftedStatus, DraftingFailure, DraftingState, PassageDrafted, WriterState};

@@ -255,6 +255,10 @@ const STEPS: &[&str] = &[
     DROP TABLE search_slices;
     ALTER TABLE search_slices_dense RENAME TO search_slices;
     ",
+    "
+    -- How a slice is packed: see `search/index.rs`.
+    ALTER TABLE search_slices ADD COLUMN form INTEGER NOT NULL DEFAULT 0;
+    ",
 ];
 
 impl Store {

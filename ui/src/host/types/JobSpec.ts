@@ -147,7 +147,7 @@ exam: number, } | { "kind": "rows_export",
  */
 folder: string, 
 /**
- * `openai`, `alpaca` or `csv`.
+ * `openai`, `alpaca`, `csv` or `parquet`.
  */
 format: string, } | { "kind": "model_get", 
 /**

@@ -1,4 +1,5 @@
-//! A large structured file: read, mapped and stored in portions, on two threads.
+//! A large structured file: read, mapped and stored in portions, on two threads: one makes rows and what the search index
+//! needs of them, the other stores them.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -9,14 +10,14 @@ use hone_data::{Document, Issue, MappedFile, Record, Records, Row};
 use hone_job::Job;
 use hone_job::fs::FsError;
 use hone_studio::sources::Keeping;
-use hone_studio::store::{Changes, Intake, Prepared};
+use hone_studio::store::{Batch, Changes, Intake};
 use hone_studio::{Store, StudioError};
 
 use super::take::{Given, Source, Taking};
 use crate::failure::{Failure, Outcome};
 
-/// Portions that wait for the database at most.
-const WAITING: usize = 4;
+/// Batches of rows that wait for the database at most, each about forty kilobytes of text.
+const WAITING: usize = 96;
 /// Rows that are shown with the mapping.
 const SHOWN: usize = 5;
 
@@ -95,13 +96,13 @@ fn unreadable(source: &Source, error: std::io::Error) -> FsError {
 }
 
 /// Stores the rows as they come; answers how many there were, and the first.
-fn take(receiver: Receiver<Vec<Prepared>>, intake: &mut Intake) -> Result<(u64, Vec<Row>), StudioError> {
+fn take(receiver: Receiver<Batch>, intake: &mut Intake) -> Result<(u64, Vec<Row>), StudioError> {
     let mut count = 0;
     let mut first = Vec::new();
-    for rows in receiver {
-        count += rows.len() as u64;
-        first.extend(rows.iter().map(|row| row.row().clone()).take(SHOWN - first.len().min(SHOWN)));
-        rows.into_iter().try_for_each(|row| intake.prepared_row(row))?;
+    for batch in receiver {
+        count += batch.rows().len() as u64;
+        first.extend(batch.rows().take(SHOWN - first.len()).cloned());
+        intake.batch(batch)?;
     }
     Ok((count, first))
 }
@@ -111,6 +112,12 @@ enum Stopped {
     Unreadable(std::io::Error),
     NotKept(StudioError),
     Cancelled,
+}
+
+impl From<serde_json::Error> for Stopped {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Unreadable(error.into())
+    }
 }
 
 /// What is known at the end.
@@ -138,18 +145,16 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn run(mut self, first: Vec<Record>, sender: &SyncSender<Vec<Prepared>>) -> Result<Read, Stopped> {
+    fn run(mut self, first: Vec<Record>, sender: &SyncSender<Batch>) -> Result<Read, Stopped> {
         let mut records = first;
+        let mut open = Batch::new();
         while !records.is_empty() {
             self.job.check().map_err(|_| Stopped::Cancelled)?;
-            let rows = self.rows(&records).map_err(|error| Stopped::Unreadable(error.into()))?;
-            if sender.send(rows).is_err() {
-                // The database gave up; its reason is what counts.
-                return Err(Stopped::Cancelled);
-            }
+            self.rows(&records, &mut open, sender)?;
             self.job.progress(self.done + self.portions.read(), self.total, "bytes");
             records = self.portions.portion().map_err(Stopped::Unreadable)?;
         }
+        send(sender, open)?;
         let columns = self.portions.columns().to_vec();
         let format = self.portions.format();
         let (mut issues, keeping) = self.portions.finish();
@@ -159,7 +164,8 @@ impl Reading<'_> {
         Ok(Read { columns, format, issues, ..self.read })
     }
 
-    fn rows(&mut self, records: &[Record]) -> Result<Vec<Prepared>, serde_json::Error> {
+    /// Makes rows of records; those of a full batch go to the database.
+    fn rows(&mut self, records: &[Record], open: &mut Batch, sender: &SyncSender<Batch>) -> Result<(), Stopped> {
         for record in records {
             let turns = record.messages.iter().map(|message| &message.content);
             let characters: usize = record.values.iter().chain(turns).map(|text| text.chars().count()).sum();
@@ -167,13 +173,28 @@ impl Reading<'_> {
             self.read.conversations += u64::from(!record.messages.is_empty());
         }
         self.read.records += records.len() as u64;
-        let mut rows = Vec::with_capacity(records.len());
         let Self { mapper, drawn, portions, seed, shares, .. } = self;
+        let mut stored = Ok(());
         mapper.take(portions.columns(), records, |mut row| {
             let free = row.split.is_none();
             row.split = Some(drawn.part(&row, *seed, *shares));
-            rows.push(Prepared::of(row, free));
+            if stored.is_ok() {
+                stored = batched(row, free, open, sender);
+            }
         });
-        rows.into_iter().collect()
+        stored
     }
+}
+
+/// Adds a row to the open batch; a full one goes to the database.
+fn batched(row: Row, free: bool, open: &mut Batch, sender: &SyncSender<Batch>) -> Result<(), Stopped> {
+    if open.is_full() {
+        send(sender, std::mem::replace(open, Batch::new()))?;
+    }
+    Ok(open.add(row, free)?)
+}
+
+/// Where the database gave up, its reason is what counts.
+fn send(sender: &SyncSender<Batch>, batch: Batch) -> Result<(), Stopped> {
+    sender.send(batch).map_err(|_| Stopped::Cancelled)
 }

@@ -1,14 +1,14 @@
 //! Writing and asking the search index.
 //!
-//! Every stretch of about thirty kilobytes of text has a bit field of its pieces. 256 stretches are turned into a sheaf:
-//! for each place one bit per stretch, so that a word is looked up in all of them by reading a few bytes a piece.
-//! Places that no stretch has are left out of it.
+//! Every stretch of about thirty kilobytes of text has a bit field of its pieces. 256 stretches become a sheaf (see
+//! `sheaf`).
 //! The index only rules stretches out; what is left is read. What it does not know (rows that were edited, or put in by
 //! other hands) is read too.
 
 use rusqlite::{Connection, params};
 
-use super::grams::{PLACES, Signature, grams};
+use super::grams::{SHORT, Signature, grams};
+use super::sheaf::{self, SHEAF};
 
 /// What is indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,20 +17,13 @@ pub(in crate::store) enum Area {
     Passages = 1,
 }
 
-/// A stretch ends when so many bits are set: one in eight, so that a piece is wrongly found in one stretch of 64.
-const FULL: usize = PLACES / 8;
+/// A stretch ends when so many bits of short pieces are set: one in eight, so that one is wrongly found in one of 64.
+const FULL: usize = SHORT / 8;
 /// A stretch of short texts, or of texts with few different pieces, ends after so many: all of them are read for one
 /// hit.
 const MOST: i64 = 96;
 /// The bits of a stretch are counted after so many more bytes of text.
 const COUNTED: usize = 2048;
-/// Stretches of a sheaf.
-const SHEAF: usize = 256;
-/// Bytes of one place in a sheaf.
-const LINE: usize = SHEAF / 8;
-/// Places in a slice, the unit in which a sheaf is stored.
-const SLICE: usize = 4096 / LINE;
-
 /// Adds texts to the index, in the order of their numbers, inside the caller's transaction.
 pub(in crate::store) struct Indexer {
     area: Area,
@@ -39,23 +32,39 @@ pub(in crate::store) struct Indexer {
     full: Vec<Stretch>,
 }
 
-struct Stretch {
-    first: i64,
-    last: i64,
+/// Neighbouring texts with the numbers that they got.
+pub(super) struct Stretch {
+    pub(super) first: i64,
+    pub(super) last: i64,
+    texts: Gathered,
+}
+
+/// The texts of a stretch, which need no numbers and no database to be gathered.
+#[derive(Debug)]
+pub(in crate::store) struct Gathered {
     signature: Signature,
+    count: i64,
     /// Bytes since the bits were counted.
     uncounted: usize,
 }
 
-impl Stretch {
-    fn read(row: &rusqlite::Row) -> rusqlite::Result<Self> {
-        let signature = Signature::from_bytes(row.get_ref(2)?.as_blob()?);
-        Ok(Self { first: row.get(0)?, last: row.get(1)?, signature, uncounted: COUNTED })
+impl Gathered {
+    pub(in crate::store) fn new() -> Self {
+        Self { signature: Signature::new(), count: 0, uncounted: 0 }
     }
 
-    /// Whether the next text begins another one.
-    fn is_full(&mut self) -> bool {
-        if self.last - self.first + 1 >= MOST {
+    /// Adds the texts that one number stands for.
+    pub(in crate::store) fn add<'t>(&mut self, texts: impl IntoIterator<Item = &'t str>) {
+        self.count += 1;
+        for text in texts {
+            self.signature.add(text);
+            self.uncounted += text.len();
+        }
+    }
+
+    /// Whether the next text begins another stretch.
+    pub(in crate::store) fn is_full(&mut self) -> bool {
+        if self.count >= MOST {
             return true;
         }
         if self.uncounted < COUNTED {
@@ -63,6 +72,19 @@ impl Stretch {
         }
         self.uncounted = 0;
         self.signature.set() >= FULL
+    }
+}
+
+impl Stretch {
+    /// 64 places of its bit field, from `at * 64` on.
+    pub(super) fn word(&self, at: usize) -> u64 {
+        self.texts.signature.word(at)
+    }
+
+    fn read(row: &rusqlite::Row) -> rusqlite::Result<Self> {
+        let signature = Signature::from_bytes(row.get_ref(2)?.as_blob()?);
+        let (first, last) = (row.get(0)?, row.get(1)?);
+        Ok(Self { first, last, texts: Gathered { signature, count: last - first + 1, uncounted: COUNTED } })
     }
 }
 
@@ -82,20 +104,34 @@ impl Indexer {
         id: i64,
         texts: impl IntoIterator<Item = &'t str>,
     ) -> rusqlite::Result<()> {
-        if self.open.as_mut().is_some_and(Stretch::is_full) {
-            self.full.extend(self.open.take());
-            if self.full.len() == SHEAF {
-                self.put_away(db)?;
-            }
+        if self.open.as_mut().is_some_and(|open| open.texts.is_full()) {
+            self.end(db)?;
         }
-        let open =
-            self.open.get_or_insert_with(|| Stretch { first: id, last: id, signature: Signature::new(), uncounted: 0 });
+        let open = self.open.get_or_insert_with(|| Stretch { first: id, last: id, texts: Gathered::new() });
         open.last = id;
-        for text in texts {
-            open.signature.add(text);
-            open.uncounted += text.len();
-        }
+        open.texts.add(texts);
         Ok(())
+    }
+
+    /// Adds texts that were gathered elsewhere; a number among `first` to `last` stands for each of them, if any does.
+    pub(in crate::store) fn add_gathered(
+        &mut self,
+        db: &Connection,
+        (first, last): (i64, i64),
+        texts: Gathered,
+    ) -> rusqlite::Result<()> {
+        if last < first {
+            return Ok(());
+        }
+        self.end(db)?;
+        self.open = Some(Stretch { first, last, texts });
+        Ok(())
+    }
+
+    /// Ends the open stretch.
+    fn end(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.full.extend(self.open.take());
+        if self.full.len() == SHEAF { self.put_away(db) } else { Ok(()) }
     }
 
     /// Writes what is not written yet.
@@ -105,7 +141,7 @@ impl Indexer {
         // The newest stays loose: it may be gone on with.
         while loose(db, self.area)? > SHEAF as i64 {
             let oldest = oldest(db, self.area)?;
-            bind(db, self.area, &oldest)?;
+            sheaf::bind(db, self.area, &oldest)?;
             let end = oldest.last().map_or(i64::MIN, |stretch| stretch.first);
             db.execute("DELETE FROM search_blocks WHERE area = ?1 AND first <= ?2", params![self.area as i64, end])?;
         }
@@ -117,7 +153,7 @@ impl Indexer {
         if loose(db, self.area)? > 0 {
             return self.close(db);
         }
-        bind(db, self.area, &self.full)?;
+        sheaf::bind(db, self.area, &self.full)?;
         self.full.clear();
         Ok(())
     }
@@ -128,7 +164,12 @@ impl Indexer {
              ON CONFLICT DO UPDATE SET last = excluded.last, signature = excluded.signature",
         )?;
         for stretch in self.full.drain(..) {
-            statement.execute(params![self.area as i64, stretch.first, stretch.last, stretch.signature.bytes()])?;
+            statement.execute(params![
+                self.area as i64,
+                stretch.first,
+                stretch.last,
+                stretch.texts.signature.bytes()
+            ])?;
         }
         Ok(())
     }
@@ -146,54 +187,6 @@ fn oldest(db: &Connection, area: Area) -> rusqlite::Result<Vec<Stretch>> {
     statement.query_map(params![area as i64, SHEAF as i64], Stretch::read)?.collect()
 }
 
-/// Turns stretches into a sheaf.
-fn bind(db: &Connection, area: Area, stretches: &[Stretch]) -> rusqlite::Result<()> {
-    let mut lines = vec![0u8; PLACES * LINE];
-    let mut ranges = Vec::with_capacity(SHEAF * 16);
-    for (at, stretch) in stretches.iter().enumerate() {
-        ranges.extend([stretch.first.to_le_bytes(), stretch.last.to_le_bytes()].concat());
-        for place in stretch.signature.places() {
-            lines[place * LINE + at / 8] |= 1 << (at % 8);
-        }
-    }
-    let sheaf = stretches.first().map_or(0, |stretch| stretch.first);
-    db.execute(
-        "INSERT INTO search_sheaves (area, first, ranges) VALUES (?1, ?2, ?3)",
-        params![area as i64, sheaf, ranges],
-    )?;
-    let mut insert =
-        db.prepare_cached("INSERT INTO search_slices (area, sheaf, slice, bits) VALUES (?1, ?2, ?3, ?4)")?;
-    for (slice, lines) in lines.chunks(SLICE * LINE).enumerate() {
-        insert.execute(params![area as i64, sheaf, slice as i64, packed(lines)])?;
-    }
-    Ok(())
-}
-
-/// Lines of a slice without the empty ones: a bit for each, then those that have something.
-fn packed(lines: &[u8]) -> Vec<u8> {
-    let (mut there, mut held) = (0_u128, Vec::new());
-    for (at, line) in lines.chunks(LINE).enumerate().filter(|(_, line)| line.iter().any(|byte| *byte != 0)) {
-        there |= 1 << at;
-        held.extend_from_slice(line);
-    }
-    [&there.to_le_bytes(), &held[..]].concat()
-}
-
-/// The line at a place of a slice; of one that cannot be read every stretch may hold everything.
-fn line(slice: &[u8], at: usize) -> [u8; LINE] {
-    let whole = |from: usize| slice.get(from..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([u8::MAX; LINE]);
-    if slice.len() == SLICE * LINE {
-        // As earlier versions wrote it.
-        return whole(at * LINE);
-    }
-    let Some((there, _)) = slice.split_first_chunk() else { return [u8::MAX; LINE] };
-    let there = u128::from_le_bytes(*there);
-    if there >> at & 1 == 0 {
-        return [0; LINE];
-    }
-    whole(size_of::<u128>() + (there & ((1 << at) - 1)).count_ones() as usize * LINE)
-}
-
 /// The stretches of numbers, in order, outside which no text holds all of `words`.
 pub(in crate::store) fn candidates(db: &Connection, area: Area, words: &[String]) -> rusqlite::Result<Vec<(i64, i64)>> {
     let mut places = Vec::new();
@@ -203,7 +196,7 @@ pub(in crate::store) fn candidates(db: &Connection, area: Area, words: &[String]
     places.sort_unstable();
     places.dedup();
     let mut denied = Vec::new();
-    in_sheaves(db, area, &places, &mut denied)?;
+    sheaf::ask(db, area, &places, &mut denied)?;
     let mut statement = db.prepare_cached("SELECT first, last, signature FROM search_blocks WHERE area = ?1")?;
     let mut rows = statement.query([area as i64])?;
     while let Some(row) = rows.next()? {
@@ -223,49 +216,4 @@ pub(in crate::store) fn candidates(db: &Connection, area: Area, words: &[String]
     }
     open.push((from, i64::MAX));
     Ok(open)
-}
-
-fn in_sheaves(db: &Connection, area: Area, places: &[usize], denied: &mut Vec<(i64, i64)>) -> rusqlite::Result<()> {
-    let mut slice =
-        db.prepare_cached("SELECT bits FROM search_slices WHERE area = ?1 AND sheaf = ?2 AND slice = ?3")?;
-    let mut statement = db.prepare_cached("SELECT first, ranges FROM search_sheaves WHERE area = ?1 ORDER BY first")?;
-    let mut sheaves = statement.query([area as i64])?;
-    while let Some(sheaf) = sheaves.next()? {
-        let number: i64 = sheaf.get(0)?;
-        let mut held = [u8::MAX; LINE];
-        for place in places {
-            let mut rows = slice.query(params![area as i64, number, (place / SLICE) as i64])?;
-            let Some(row) = rows.next()? else { continue };
-            let line = line(row.get_ref(0)?.as_blob()?, place % SLICE);
-            held.iter_mut().zip(line).for_each(|(held, line)| *held &= line);
-        }
-        let ranges = sheaf.get_ref(1)?.as_blob()?.as_chunks::<8>().0;
-        for (at, range) in ranges.chunks_exact(2).enumerate().take(SHEAF) {
-            if held[at / 8] >> (at % 8) & 1 == 0 {
-                denied.push((i64::from_le_bytes(range[0]), i64::from_le_bytes(range[1])));
-            }
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slice_has_every_line_it_was_packed_from_and_one_of_before_is_read_too() {
-        for step in [1, 2, 3, 127, 128] {
-            let mut lines = vec![0u8; SLICE * LINE];
-            for at in (0..SLICE).step_by(step) {
-                lines[at * LINE + at % LINE] = at as u8 | 1;
-            }
-            let packed = packed(&lines);
-            for at in 0..SLICE {
-                assert_eq!(line(&packed, at), lines[at * LINE..][..LINE]);
-                assert_eq!(line(&lines, at), lines[at * LINE..][..LINE]);
-            }
-        }
-        assert_eq!(line(&[1, 2, 3], 5), [u8::MAX; LINE], "a broken one rules nothing out");
-    }
 }

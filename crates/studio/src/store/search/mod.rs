@@ -4,6 +4,7 @@
 
 mod grams;
 mod index;
+mod sheaf;
 
 use std::borrow::Cow;
 
@@ -15,7 +16,7 @@ use ts_rs::TS;
 use crate::store::documents::passage;
 use crate::{Store, StudioError};
 
-pub(super) use index::{Area, Indexer, candidates};
+pub(super) use index::{Area, Gathered, Indexer, candidates};
 
 /// A passage that holds what was searched for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
