@@ -1,4 +1,4 @@
-//! The one place where matrices are multiplied: our own tiles where the processor has AVX-512 or AVX2 (ADR 21), else the `gemm` crate.
+//! The one place where matrices are multiplied: our own tiles where the processor has AVX-512 or AVX2 (ADR 22), else the `gemm` crate.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
