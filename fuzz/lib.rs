@@ -1,6 +1,7 @@
 //! What every fuzz target does with its bytes.
 
 pub mod model;
+pub mod tiny;
 
 use std::path::Path;
 

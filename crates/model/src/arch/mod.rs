@@ -122,13 +122,27 @@ pub fn read_config(file: &ModelFile) -> Result<DecoderConfig> {
     if config.heads % config.kv_heads != 0 {
         return Err(reader.wrong("attention.head_count_kv", "which does not divide the number of heads"));
     }
+    if config.norm_epsilon < 0.0 {
+        return Err(reader.wrong("attention.layer_norm_rms_epsilon", "below 0"));
+    }
     for rope in &config.ropes {
+        if rope.base <= 0.0 {
+            return Err(reader.wrong("rope.freq_base", "not above 0"));
+        }
+        if rope.scaling_factor <= 0.0 {
+            return Err(reader.wrong("rope.scaling.factor", "below 0"));
+        }
         if rope.dimensions % 2 != 0 || rope.dimensions > config.head_size {
             return Err(reader.wrong("rope.dimension_count", "a width that cannot be rotated within a head"));
         }
         let lists = [Some(&rope.frequency_factors), rope.long.as_ref().map(|long| &long.frequency_factors)];
-        if lists.into_iter().flatten().any(|list| !list.is_empty() && list.len() != rope.dimensions / 2) {
+        let lists = lists.into_iter().flatten();
+        if lists.clone().any(|list| !list.is_empty() && list.len() != rope.dimensions / 2) {
             return Err(reader.wrong("rope.dimension_count", "not twice as many as the file has factors for"));
+        }
+        if lists.flatten().any(|factor| !(factor.is_finite() && *factor > 0.0)) {
+            let (path, place) = (file.path().to_owned(), "the factors of the rotation".to_owned());
+            return Err(ModelError::Damaged { path, place, problem: "one of them is not a number above 0".to_owned() });
         }
     }
     check_all_read(file, &config)?;

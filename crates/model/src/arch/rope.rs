@@ -15,7 +15,11 @@ pub(super) fn read(reader: &Reader<'_>, head_size: usize) -> Result<RopeConfig> 
     rope.frequency_factors = reader.frequency_factors("rope_freqs.weight")?;
     match reader.text("rope.scaling.type") {
         None | Some("none" | "longrope") => {}
-        Some("linear") => rope.scaling_factor = reader.decimal_or("rope.scaling.factor", 1.0)?,
+        Some("linear") => {
+            let factor = reader.decimal_or("rope.scaling.factor", 1.0)?;
+            // llama.cpp takes 0 for none.
+            rope.scaling_factor = if factor == 0.0 { 1.0 } else { factor };
+        }
         Some("yarn") => {
             for leaf in ["rope.scaling.yarn_ext_factor", "rope.scaling.yarn_attn_factor"] {
                 if (reader.decimal_or(leaf, 1.0)? - 1.0).abs() > 1e-6 {

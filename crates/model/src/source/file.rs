@@ -246,16 +246,24 @@ impl ModelFile {
     /// A decimal number that must be there.
     ///
     /// # Errors
-    /// When it is missing or of another type.
+    /// When it is missing, of another type or not finite.
     pub fn f32(&self, key: &str) -> Result<f32> {
-        let number = self.typed(key, "a decimal number", Value::as_f64)?;
-        number.map(|number| number as f32).ok_or_else(|| self.missing(key))
+        let number = self.typed(key, "a decimal number", Value::as_f64)?.ok_or_else(|| self.missing(key))? as f32;
+        if number.is_finite() {
+            return Ok(number);
+        }
+        Err(ModelError::Configuration {
+            path: self.path.clone(),
+            key: self.written_key(key).to_owned(),
+            value: number.to_string(),
+            problem: "not a finite number",
+        })
     }
 
     /// A decimal number, or `default` when the key is missing.
     ///
     /// # Errors
-    /// When it is of another type.
+    /// When it is of another type or not finite.
     pub fn f32_or(&self, key: &str, default: f32) -> Result<f32> {
         if self.get(key).is_some() { self.f32(key) } else { Ok(default) }
     }

@@ -26,11 +26,41 @@ fn load(bytes: &[u8]) -> Result<(), String> {
 
 /// Puts another number where a key of 32 bits has its value.
 fn with_number(family: &str, key: &str, value: u32) -> Vec<u8> {
+    with_bits(family, key, 4, value.to_le_bytes())
+}
+
+/// The same for a value of the type `kind`.
+fn with_bits(family: &str, key: &str, kind: u32, value: [u8; 4]) -> Vec<u8> {
     let mut bytes = bytes_of(family);
     let at = bytes.windows(key.len()).position(|window| window == key.as_bytes()).unwrap() + key.len();
-    assert_eq!(bytes[at..at + 4], 4u32.to_le_bytes(), "`{key}` is a u32");
-    bytes[at + 4..at + 8].copy_from_slice(&value.to_le_bytes());
+    assert_eq!(bytes[at..at + 4], kind.to_le_bytes(), "the type of `{key}`");
+    bytes[at + 4..at + 8].copy_from_slice(&value);
     bytes
+}
+
+#[test]
+fn decimal_numbers_that_no_model_can_have_are_refused_by_key() {
+    for (family, key, values) in [
+        ("llama3", "llama.rope.freq_base", [f32::NAN, 0.0, -10_000.0]),
+        ("llama3", "llama.attention.layer_norm_rms_epsilon", [f32::NAN, f32::INFINITY, -1e-5]),
+        ("gemma2", "gemma2.attn_logit_softcapping", [f32::NAN, f32::INFINITY, f32::NEG_INFINITY]),
+        ("phi4-mini", "phi3.rope.scaling.attn_factor", [f32::NAN, f32::INFINITY, f32::NEG_INFINITY]),
+    ] {
+        for value in values {
+            let error = load(&with_bits(family, key, 6, value.to_le_bytes())).unwrap_err();
+            assert!(error.contains(&format!("`{key}` is ")), "{key} = {value}: {error}");
+        }
+    }
+    let mut bytes = bytes_of("llama3");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    fs::write_atomic(&path, &bytes).unwrap();
+    let at = ModelFile::open(&path).unwrap().tensor("rope_freqs.weight").unwrap().offset as usize;
+    for value in [f32::NAN, 0.0, -1.0] {
+        bytes[at + 4..at + 8].copy_from_slice(&value.to_le_bytes());
+        let error = load(&bytes).unwrap_err();
+        assert!(error.contains("the factors of the rotation"), "{value}: {error}");
+    }
 }
 
 #[test]
