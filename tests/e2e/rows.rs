@@ -1,4 +1,4 @@
-//! How rows come to be in the real window: from rows that were approved.
+//! How rows come to be in the real window: from scanned pages, and from rows that were approved.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)] // a broken step ends the test
 
 use hone_e2e::{Desk, Server, Window};
@@ -7,6 +7,35 @@ const PROJECT: &str = "Orrin 渡轮";
 
 /// How many drafts are shown.
 const DRAFTS: &str = "document.querySelectorAll('[data-test=\"draft-item\"]').length";
+
+#[tokio::test]
+async fn a_scan_is_named_and_read_as_text_when_one_asks_for_it() {
+    let Some(desk) = Desk::new(true) else { return };
+    if !desk.recognises_text() {
+        return;
+    }
+    let scan = desk.write_scan();
+    let window = Window::open(&desk, &[]).await;
+    window.make_project(PROJECT).await;
+    window.drop_files(&[scan]).await;
+    let named = "document.querySelector('tr[data-test=\"unread-row\"] button')";
+    window.wait("the scan in the list", named, 60).await;
+    window.script(&format!("{named}.click()"), vec![]).await;
+    window.see("recognise", 30).await;
+    window.picture("20-scan").await;
+    window.speak("zh").await;
+    window.picture("20-scan-zh").await;
+    window.speak("en").await;
+
+    window.press("recognise").await;
+    window.see("document-row", 180).await;
+    let read = "document.querySelector('article.read')?.innerText.includes('hydraulic crane lifts 1.2 tonnes')";
+    window.wait("the words of the picture", read, 30).await;
+    window.picture("21-scan-read").await;
+    window.speak("zh").await;
+    window.picture("21-scan-read-zh").await;
+    window.close().await;
+}
 
 #[tokio::test]
 async fn approved_rows_give_others_that_wait_for_review_beside_the_row_they_were_made_from() {
