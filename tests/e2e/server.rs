@@ -20,7 +20,9 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/v1", listener.local_addr().unwrap());
         std::thread::spawn(move || {
-            listener.incoming().flatten().for_each(|stream| drop(std::thread::spawn(|| serve(stream))))
+            for stream in listener.incoming().flatten() {
+                std::thread::spawn(|| serve(stream));
+            }
         });
         Self { address }
     }

@@ -1,5 +1,5 @@
 //! Archives and scanned pages through the real binary.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods)] // helpers of tests too: a broken step ends the test
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)] // helpers of tests too: a broken step ends the test
 
 mod common;
 

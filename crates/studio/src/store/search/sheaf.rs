@@ -113,7 +113,9 @@ fn unpacked(slice: &[u8], at: usize) -> Option<[u8; LINE]> {
         return held.first_chunk().copied();
     }
     let mut line = [0; LINE];
-    held.iter().for_each(|stretch| line[usize::from(stretch / 8)] |= 1 << (stretch % 8));
+    for stretch in held {
+        line[usize::from(stretch / 8)] |= 1 << (stretch % 8);
+    }
     Some(line)
 }
 
