@@ -171,7 +171,7 @@ mod tests {
             let mut lines = [0u8; SLICE * LINE];
             for at in (0..SLICE).step_by(step) {
                 // From a single stretch to all of them.
-                lines[at * LINE..][..at % LINE + 1].fill(at as u8 | 1);
+                lines[at * LINE..][..=at % LINE].fill(at as u8 | 1);
             }
             let packed = packed(&lines);
             for at in 0..SLICE {
