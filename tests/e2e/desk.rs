@@ -34,6 +34,20 @@ impl Desk {
         Some(Self { home: tempfile::Builder::new().prefix("hone desk ").tempdir().unwrap() })
     }
 
+    /// Whether Tesseract is installed, said loudly where it is not.
+    ///
+    /// # Panics
+    /// When it is missing although `HONE_REQUIRE_TESSERACT` is set.
+    pub fn recognises_text(&self) -> bool {
+        let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+            .any(|folder| folder.join("tesseract").is_file());
+        assert!(found || std::env::var_os("HONE_REQUIRE_TESSERACT").is_none(), "tesseract is missing");
+        if !found {
+            eprintln!("!!!! SKIPPED: tesseract is not installed !!!!");
+        }
+        found
+    }
+
     /// The home folder.
     pub fn home(&self) -> &Path {
         self.home.path()

@@ -1,6 +1,6 @@
 //! A few small documents to drop on the window.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Desk;
@@ -50,6 +50,14 @@ impl Desk {
             path
         };
         files.map(write).into()
+    }
+
+    /// Writes a PDF as a scanner makes it, two pages without text; answers where it lies.
+    pub fn write_scan(&self) -> PathBuf {
+        let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/data/tests/made/scan.pdf");
+        let path = self.home().join("ferry scan.pdf");
+        std::fs::copy(made, &path).unwrap();
+        path
     }
 
     /// Writes an archive of a manual and a web page; answers where it lies.

@@ -6,6 +6,8 @@ mod desk;
 mod documents;
 mod driver;
 mod page;
+mod server;
 
 pub use desk::Desk;
 pub use driver::Window;
+pub use server::Server;

@@ -140,6 +140,28 @@ impl Window {
         self.script(script, vec![json!("tauri://drag-drop"), json!(files)]).await;
     }
 
+    /// Makes a project on the starter model and goes to its documents.
+    pub async fn make_project(&self, name: &str) {
+        self.see("new-project", 30).await;
+        let looked = "!document.querySelector('[data-test=\"verdict\"]').innerText.includes('Looking')";
+        self.wait("the machine's verdict", looked, 60).await;
+        self.picture("1-welcome").await;
+        self.press("new-project").await;
+        self.fill("project-name", name).await;
+        self.wait("a base model", "document.querySelector('[data-test=\"base-model\"]')?.value", 30).await;
+        self.press("create-project").await;
+        self.see("step-import", 30).await;
+    }
+
+    /// Lets the window speak Chinese, or English again.
+    pub async fn speak(&self, language: &str) {
+        self.press("settings").await;
+        self.press(&format!("language-{language}")).await;
+        self.press("settings-close").await;
+        let speaks = format!("document.documentElement.lang.startsWith('{language}')");
+        self.wait("the other language", &speaks, 10).await;
+    }
+
     /// Keeps a picture of the window in the folder that `HONE_SCREENSHOTS` names.
     pub async fn picture(&self, name: &str) {
         let Some(folder) = std::env::var_os("HONE_SCREENSHOTS") else { return };

@@ -22,7 +22,7 @@ async fn the_whole_way_from_dropped_documents_to_a_modelfile() {
     let window = Window::open(&desk, &[]).await;
     clock.say("open");
 
-    make_project(&window).await;
+    window.make_project(PROJECT).await;
     assert!(desk.project(PROJECT).join("project.toml").is_file());
     import(&window, &files).await;
     clock.say("import");
@@ -82,18 +82,6 @@ async fn the_whole_way_from_dropped_documents_to_a_modelfile() {
     window.picture("14-welcome-zh-dark").await;
     window.close().await;
     clock.say("Chinese and dark");
-}
-
-async fn make_project(window: &Window) {
-    window.see("new-project", 30).await;
-    let looked = "!document.querySelector('[data-test=\"verdict\"]').innerText.includes('Looking')";
-    window.wait("the machine's verdict", looked, 60).await;
-    window.picture("1-welcome").await;
-    window.press("new-project").await;
-    window.fill("project-name", PROJECT).await;
-    window.wait("a base model", "document.querySelector('[data-test=\"base-model\"]')?.value", 30).await;
-    window.press("create-project").await;
-    window.see("step-import", 30).await;
 }
 
 async fn import(window: &Window, files: &[std::path::PathBuf]) {
@@ -200,7 +188,7 @@ async fn drafts_written_by_rules_from_an_archive_are_reviewed_with_the_keyboard(
     let Some(desk) = Desk::new(true) else { return };
     let archive = desk.write_archive();
     let window = Window::open(&desk, &[]).await;
-    make_project(&window).await;
+    window.make_project(PROJECT).await;
     window.drop_files(&[archive]).await;
     let both = "document.querySelectorAll('[data-test=\"document-row\"]').length === 2";
     window.wait("both files of the archive", both, 60).await;
@@ -253,7 +241,7 @@ async fn documents_can_be_chosen_in_the_systems_dialog() {
     let Some(desk) = Desk::new(true) else { return };
     let files = desk.write_documents();
     let window = Window::open(&desk, &[]).await;
-    make_project(&window).await;
+    window.make_project(PROJECT).await;
     // Keys that reach the dialog while it opens can get lost: what came of a try is looked at, and it is given up as a person would.
     let mut chosen = false;
     for _ in 0..5 {

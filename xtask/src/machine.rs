@@ -11,6 +11,9 @@ pub const WINDOW: &[&str] = &["libwebkit2gtk-4.1-dev"];
 /// What the tests in a real window need.
 pub const WINDOW_TESTS: &[&str] = &["xvfb", "xauth", "webkit2gtk-driver", "fonts-dejavu-core", "xdotool"];
 
+/// What reads scanned pages in the tests, English with it.
+pub const RECOGNITION: &[&str] = &["tesseract-ocr"];
+
 /// Installs the missing ones of `packages`; on other systems says what is needed and goes on.
 pub fn install(packages: &[&str]) -> Outcome {
     if !has("dpkg-query", "--version") {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cuda::{self, Checked};
-use crate::machine::{self, BUILD, WINDOW, WINDOW_TESTS};
+use crate::machine::{self, BUILD, RECOGNITION, WINDOW, WINDOW_TESTS};
 use crate::run::{Outcome, built, cargo, has, minutes, root};
 use crate::starter::{self, Consent};
 use crate::types::{self, APART};
@@ -39,7 +39,7 @@ pub fn setup() -> Outcome {
 }
 
 fn tools() -> Outcome<Tools> {
-    run::timed("system packages", || machine::install(&[BUILD, WINDOW, WINDOW_TESTS].concat()))?;
+    run::timed("system packages", || machine::install(&[BUILD, WINDOW, WINDOW_TESTS, RECOGNITION].concat()))?;
     let model = run::timed("starter model", || starter::ensure(&Consent::Shown))?;
     run::timed("the window's packages", node::ui)?;
     let foreign = run::timed("llama.cpp", node::foreign)?;
@@ -143,6 +143,7 @@ fn crates(tools: &Tools, flags: &[&str]) -> Command {
         .env("HONE_REQUIRE_MODEL", "1")
         .env("HONE_MODELS", run::models())
         .env("HONE_REQUIRE_FOREIGN", "1")
+        .env("HONE_REQUIRE_TESSERACT", "1")
         .env("PROPTEST_RNG_SEED", seed)
         .env("HONE_FOREIGN_DIR", &tools.foreign);
     command
@@ -191,6 +192,7 @@ fn in_a_window(tools: &Tools, names: &[String]) -> Command {
         .env("HONE_WORKER", built("hone"))
         .env("HONE_MODELS", tools.model.parent().unwrap_or(&tools.model))
         .env("HONE_REQUIRE_MODEL", "1")
+        .env("HONE_REQUIRE_TESSERACT", "1")
         .env("GSETTINGS_BACKEND", "memory");
     command
 }

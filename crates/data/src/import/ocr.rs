@@ -91,6 +91,8 @@ pub(super) fn recognise(recogniser: &Recogniser, picture: Vec<u8>, job: &Job) ->
     let mut command = Command::new(&recogniser.program);
     command.args(["stdin", "stdout", "--psm", "3", "-l"]).arg(recogniser.languages.join("+")).arg("tsv");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Its threads wait for each other by turning in circles: on a busy machine a page took minutes instead of seconds.
+    command.env("OMP_THREAD_LIMIT", "1");
     let mut child = Running(command.spawn().map_err(|error| failed(&error))?);
     let (stdin, stdout, stderr) = (child.0.stdin.take(), child.0.stdout.take(), child.0.stderr.take());
     let (Some(mut stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {

@@ -113,7 +113,9 @@ fn unpacked(slice: &[u8], at: usize) -> Option<[u8; LINE]> {
         return held.first_chunk().copied();
     }
     let mut line = [0; LINE];
-    held.iter().for_each(|stretch| line[usize::from(stretch / 8)] |= 1 << (stretch % 8));
+    for stretch in held {
+        line[usize::from(stretch / 8)] |= 1 << (stretch % 8);
+    }
     Some(line)
 }
 
@@ -169,7 +171,7 @@ mod tests {
             let mut lines = [0u8; SLICE * LINE];
             for at in (0..SLICE).step_by(step) {
                 // From a single stretch to all of them.
-                lines[at * LINE..][..at % LINE + 1].fill(at as u8 | 1);
+                lines[at * LINE..][..=at % LINE].fill(at as u8 | 1);
             }
             let packed = packed(&lines);
             for at in 0..SLICE {
