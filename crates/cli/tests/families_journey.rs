@@ -39,5 +39,16 @@ fn a_model_of_every_family_goes_the_whole_way() {
         let exported = out.join("model.gguf");
         let shown = ask(hone(None), &["models", "show", exported.to_str().unwrap()]);
         assert_eq!(shown.result()["model"]["quantisation"], "Q8_0", "{family}");
+
+        let out = dir.join("exports/adapter");
+        let told = in_project(&dir, &["export", "latest", "--format", "adapter", "--to", out.to_str().unwrap()]);
+        assert_eq!(told.result()["model_file"], out.join("adapter.gguf").to_str().unwrap(), "{family}");
+        let modelfile = String::from_utf8(fs::read(&out.join("Modelfile")).unwrap()).unwrap();
+        let base = base.canonicalize().unwrap();
+        assert!(
+            modelfile.contains(&format!("FROM {}\nADAPTER ./adapter.gguf\n", base.display())),
+            "{family}: {modelfile}"
+        );
+        assert!(fs::read(&out.join("adapter.gguf")).unwrap().starts_with(b"GGUF"), "{family}");
     }
 }

@@ -42,7 +42,7 @@ const issue = (kind: Issue["kind"], code: string, file: string, place: string, m
 const document = (hash: string, name: string, format: string, bytes: number, pages: number | null, characters: number, issues: Issue[] = []): Document => ({ hash, name, path: `/home/ada/Clinic/${name}`, format, bytes, pages, characters, issues });
 
 export const documents: Document[] = [
-  document("a1", "Staff handbook 2026.pdf", "pdf", 2.4e6, 184, 412_300, [issue("partial", "pdf_without_text", "Staff handbook 2026.pdf", "pages 88, 121", "2 of 184 pages (1 %) hold no text; they look scanned", "Import it with text recognition (`hone import --ocr`), for which the program Tesseract must be installed")]),
+  document("a1", "Staff handbook 2026.pdf", "pdf", 2.4e6, 184, 412_300, [issue("partial", "pdf_without_text", "Staff handbook 2026.pdf", "pages 88, 121", "2 of 184 pages (1 %) hold no text; they look scanned", "Open it in the list and have its pictures read as text (`hone import --ocr`); the program Tesseract must be installed")]),
   document("b2", "Emergency procedures.docx", "docx", 318e3, null, 98_200),
   document("c3", "Wound care protocol.pdf", "pdf", 1.1e6, 38, 84_700),
   document("d4", "Front desk questions.csv", "csv", 64e3, null, 61_800, [issue("partial", "missing_value", "Front desk questions.csv", "lines 47, 112 and 250, column we_answer", "Three rows have a question but no answer", "Fill in the column and import the file again")]),

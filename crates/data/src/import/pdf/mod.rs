@@ -33,8 +33,7 @@ const BYTES_PER_PAGE: usize = 16;
 const MAX_FAILURES: usize = 40;
 
 const SAVE_AGAIN: &str = "Open it in a PDF viewer, print it into a new PDF, and import that";
-const RECOGNISE: &str =
-    "Import it with text recognition (`hone import --ocr`), for which the program Tesseract must be installed";
+const RECOGNISE: &str = "Open it in the list and have its pictures read as text (`hone import --ocr`); the program Tesseract must be installed";
 
 /// Reads a PDF page by page. Pages that cannot be read, and scanned pages without text, are named. `done` counts the
 /// pages behind it.
