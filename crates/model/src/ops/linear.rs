@@ -79,6 +79,13 @@ impl LoraGroup<'_> {
         start..self.pieces.last().map_or(start, |piece| piece.a.end)
     }
 
+    /// `scaling · inner · Bᵀ` of one piece; `inner` holds `x · Aᵀ` of all, `[tokens, rank · pieces]`.
+    fn added<'m>(&'m self, inner: &'m [f32], index: usize) -> Term<'m> {
+        let (piece, columns) = (&self.pieces[index], self.columns());
+        let inner = Mat::strided(&inner[index * self.rank..], inner.len() / columns, self.rank, columns);
+        Term { a: inner, b: Mat::new(&self.params[piece.b.clone()], piece.out, self.rank).t(), factor: self.scaling }
+    }
+
     fn drops(&self) -> bool {
         self.pieces.iter().any(|piece| piece.dropout_seed.is_some())
     }
@@ -121,16 +128,7 @@ impl Linear<'_> {
     /// `y = x · Wᵀ`, and what the adapters make of their `inner` rows in the same go.
     fn products(&self, x: &[f32], inner: Option<&[f32]>, y: &mut [f32]) {
         let tokens = x.len() / self.input;
-        let frozen = |columns: Range<usize>| Term {
-            a: Mat::new(x, tokens, self.input),
-            b: Mat::new(
-                &self.expanded()[columns.start * self.input..columns.end * self.input],
-                columns.len(),
-                self.input,
-            )
-            .t(),
-            factor: 1.0,
-        };
+        let frozen = |columns: Range<usize>| self.frozen(x, columns);
         if let Weight::Stored(parts) = self.weight {
             let mut column = 0;
             for part in parts {
@@ -149,11 +147,7 @@ impl Linear<'_> {
                 }
                 column = columns.end;
                 let y = MatMut::strided(&mut y[columns.start..], tokens, piece.out, self.out);
-                let added = Term {
-                    a: Mat::strided(&inner[index * lora.rank..], tokens, lora.rank, lora.columns()),
-                    b: Mat::new(&lora.params[piece.b.clone()], piece.out, lora.rank).t(),
-                    factor: lora.scaling,
-                };
+                let added = lora.added(inner, index);
                 if expanded {
                     sgemm_sum(y, Onto::Nothing, &[frozen(columns), added]);
                 } else {
@@ -183,7 +177,7 @@ impl Linear<'_> {
 
     /// `(W + scaling · B · A) x'` of one piece, `[tokens, out]`, where `x'` is `x` after dropout and `inner` holds `A x'`.
     fn through<'p>(&self, lora: &LoraGroup<'_>, pool: &'p Pool, x: &[f32], inner: &[f32], index: usize) -> Buffer<'p> {
-        let (tokens, columns, piece) = (x.len() / self.input, lora.columns(), &lora.pieces[index]);
+        let (tokens, piece) = (x.len() / self.input, &lora.pieces[index]);
         let mut u = pool.take(tokens * piece.out);
         let mut dropped = pool.take(if piece.dropout_seed.is_some() { x.len() } else { 0 });
         let x = if piece.dropout_seed.is_some() {
@@ -192,18 +186,16 @@ impl Linear<'_> {
         } else {
             x
         };
-        let frozen = Term {
-            a: Mat::new(x, tokens, self.input),
-            b: Mat::new(self.rows_of(piece), piece.out, self.input).t(),
-            factor: 1.0,
-        };
-        let added = Term {
-            a: Mat::strided(&inner[index * lora.rank..], tokens, lora.rank, columns),
-            b: Mat::new(&lora.params[piece.b.clone()], piece.out, lora.rank).t(),
-            factor: lora.scaling,
-        };
-        sgemm_sum(MatMut::new(&mut u, tokens, piece.out), Onto::Nothing, &[frozen, added]);
+        let terms = [self.frozen(x, piece.column..piece.column + piece.out), lora.added(inner, index)];
+        sgemm_sum(MatMut::new(&mut u, tokens, piece.out), Onto::Nothing, &terms);
         u
+    }
+
+    /// `x · Wᵀ` of some columns of the result.
+    fn frozen<'m>(&'m self, x: &'m [f32], columns: Range<usize>) -> Term<'m> {
+        let rows = &self.expanded()[columns.start * self.input..columns.end * self.input];
+        let (x, w) = (Mat::new(x, x.len() / self.input, self.input), Mat::new(rows, columns.len(), self.input));
+        Term { a: x, b: w.t(), factor: 1.0 }
     }
 
     /// The frozen rows of one piece.
