@@ -42,6 +42,12 @@ SHAPES = {
                               "num_key_value_heads": 3, "vocab_size": 49152}),
     "qwen": ("Qwen2Config", {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14,
                              "num_key_value_heads": 2, "vocab_size": 151936}),
+    # For graphics cards (`card.py`).
+    "gemma-shape": ("Gemma3TextConfig", {"hidden_size": 640, "intermediate_size": 2048, "num_hidden_layers": 18,
+                                         "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 256, "sliding_window": 512,
+                                         "query_pre_attn_scalar": 256, "vocab_size": 262144}),
+    "llama-1b": ("LlamaConfig", {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32,
+                                 "num_key_value_heads": 8, "head_dim": 64, "vocab_size": 128256, "rope_theta": 500000.0}),
 }
 TITLES = {
     "gemma": "Gemma 3 270M, 4 rows of 256 tokens, half of them trained",

@@ -11,11 +11,14 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 def enter(cache):
     """Makes `cache/venv` if needed (several GB, once) and starts this script again with its Python.
 
-    Returns when this already is that Python. The environment is filled anew when `requirements.txt` changed. `cargo xtask`
+    Returns when this already is that Python, or with `HONE_PARITY_PYTHON=this`: the packages are then taken as they are, for a machine
+    with a graphics card, whose PyTorch is another build. The environment is filled anew when `requirements.txt` changed. `cargo xtask`
     makes the same environment with the same stamp.
     """
     os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TRANSFORMERS_VERBOSITY="error",
                       PYTHONWARNINGS="ignore")
+    if os.environ.get("HONE_PARITY_PYTHON") == "this":
+        return
     venv = Path(cache).resolve() / "venv"
     if Path(sys.prefix).resolve() == venv:
         return

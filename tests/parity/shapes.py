@@ -1,6 +1,6 @@
 """One LoRA step on models and batches of random shapes, live: Hone's worker against Transformers + PEFT.
 
-    python tests/parity/shapes.py --hone BIN --cache DIR [--seed N] [--count N]
+    python tests/parity/shapes.py --hone BIN --cache DIR [--seed N] [--count N] [--device cuda:0]
 
 Each case is drawn from its number: a family with its real features, heads of any number and even width (each its own key, some
 sharing one, all sharing one), any hidden width, vocabulary and number of layers, a tied or an own head, windows shorter and longer than
@@ -148,7 +148,9 @@ def compare(report, options, number, tokenizer, folder):
     else:
         families.write_gguf(family, model, tokenizer, stored, dice.choice(["F32", "F16"]))
     flags = ["--checkpointing"] if dice.random() < 0.4 else []
-    device = ["--device", "cpu" if case.lora.use_dora else dice.choice(["cpu", "cpu", "cpu-tensors"])]
+    # Drawn also where it is given, so that a number stands for one case.
+    drawn = "cpu" if case.lora.use_dora else dice.choice(["cpu", "cpu", "cpu-tensors"])
+    device = ["--device", options.device if options.device and not case.lora.use_dora else drawn]
     flags += ["--label-smoothing", objective.label_smoothing, "--focal-gamma", objective.focal_gamma]
 
     def say(what, figure, limit):
@@ -195,6 +197,7 @@ def main():
     parser.add_argument("--cache", required=True, help="folder kept between runs")
     parser.add_argument("--seed", type=int, default=1, help="number of the first case")
     parser.add_argument("--count", type=int, default=40, help="how many cases")
+    parser.add_argument("--device", help="what Hone computes on, for cases without DoRA; drawn for each case without it")
     options = parser.parse_args()
     environment.enter(options.cache)
 

@@ -1,8 +1,10 @@
-//! `cargo xtask check-cuda`: the worker with `--features cuda`, checked and linted on a machine without a card and without CUDA.
+//! `cargo xtask check-cuda`: the worker with `--features cuda`, checked and linted on a machine without a card and without CUDA;
+//! `cargo xtask build-cuda`: the same linked, for a machine that has both.
 //!
-//! NVIDIA publishes its compiler and headers as Python wheels. Checking needs no more; linking a worker that starts also takes the
-//! driver's libraries and NVIDIA's.
+//! NVIDIA publishes its compiler and headers as Python wheels. The driver's library comes with a card, and the ones for mathematics take
+//! gigabytes: the linker is given stand-ins that have their names and functions, and the real ones are found when the worker starts.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,15 @@ const WHEELS: [&str; 5] = [
 const COMPUTE_CAPABILITY: &str = "80";
 const WORKER: [&str; 5] = ["--locked", "--package", "hone", "--features", "cuda"];
 
+/// What the worker calls at run time: cudarc's module, the name to link by, the file that is looked for at the start.
+const LIBRARIES: [(&str, &str, &str); 5] = [
+    ("driver", "cuda", "libcuda.so.1"),
+    ("nvrtc", "nvrtc", "libnvrtc.so.13"),
+    ("curand", "curand", "libcurand.so.10"),
+    ("cublas", "cublas", "libcublas.so.13"),
+    ("cublaslt", "cublasLt", "libcublasLt.so.13"),
+];
+
 /// How a check ended that found nothing wrong.
 pub enum Checked {
     /// It went through now.
@@ -41,6 +52,56 @@ pub fn run() -> Outcome {
         Checked::NoCompiler(why) => return Err(format!("NVIDIA's compiler cannot be fetched: {why}")),
     }
     Ok(())
+}
+
+/// `build-cuda`: a release build of the worker for NVIDIA cards.
+pub fn build() -> Outcome {
+    let home = run::timed("NVIDIA's compiler", compiler)?;
+    let stand_ins = stand_ins(&home)?;
+    let mut command = cargo(&["build", "--release"]);
+    check(with_cuda(command.args(WORKER), &home).env("LIBRARY_PATH", stand_ins))?;
+    eprintln!("the worker for NVIDIA cards: {}", cache().join("target-cuda/release/hone").display());
+    eprintln!(
+        "it starts where the driver (580 or later) and CUDA 13's libcublas, libcurand and libcudart are installed"
+    );
+    Ok(())
+}
+
+/// A folder of libraries whose functions do nothing, made with the C compiler, and NVIDIA's runtime as it is.
+fn stand_ins(home: &Path) -> Outcome<PathBuf> {
+    let folder = cache().join("cuda/stand-ins");
+    std::fs::create_dir_all(&folder).map_err(at(&folder))?;
+    let sources = cudarc()?;
+    for (module, name, file) in LIBRARIES {
+        let bindings = sources.join("src").join(module).join("sys/mod.rs");
+        let text = std::fs::read_to_string(&bindings).map_err(at(&bindings))?;
+        let code: String = functions(&text).iter().map(|name| format!("void {name}(void) {{}}\n")).collect();
+        let source = folder.join(format!("{name}.c"));
+        std::fs::write(&source, code).map_err(at(&source))?;
+        let mut compile = Command::new("g++");
+        compile.args(["-x", "c", "-w", "-fno-builtin", "-shared", "-fPIC"]).arg(format!("-Wl,-soname,{file}"));
+        check(compile.arg("-o").arg(folder.join(format!("lib{name}.so"))).arg(source))?;
+    }
+    let runtime = folder.join("libcudart.so");
+    std::fs::copy(home.join("lib/libcudart.so.13"), &runtime).map_err(at(&runtime))?;
+    Ok(folder)
+}
+
+/// The functions that bindings declare, each once.
+fn functions(bindings: &str) -> BTreeSet<&str> {
+    let declared = bindings.split("fn ").skip(1).filter_map(|rest| rest.split_once('('));
+    let of_nvidia = |name: &&str| ["cu", "nvrtc"].iter().any(|start| name.starts_with(start));
+    declared.map(|(name, _)| name).filter(of_nvidia).collect()
+}
+
+/// Where cargo keeps the sources of the bindings that the lock file names.
+fn cudarc() -> Outcome<PathBuf> {
+    let metadata = read(&mut cargo(&["metadata", "--locked", "--format-version", "1"]))?;
+    let manifests = metadata.split("\"manifest_path\":\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let found = manifests
+        .map(Path::new)
+        .find(|path| path.parent().is_some_and(|folder| folder.to_string_lossy().contains("/cudarc-")));
+    found.and_then(Path::parent).map(Path::to_owned).ok_or_else(|| "cargo does not know cudarc".to_owned())
 }
 
 /// Checks and lints the worker with CUDA unless that went through before.
@@ -163,6 +224,12 @@ fn state() -> Outcome<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn functions_are_read_off_bindings_once_each() {
+        let bindings = "pub unsafe fn cuInit(a: u32) -> i32 { extern \"C\" { fn cuInit(a: u32) -> i32; } } fn load(x: u8) {} fn nvrtcVersion()";
+        assert_eq!(functions(bindings).into_iter().collect::<Vec<_>>(), ["cuInit", "nvrtcVersion"]);
+    }
 
     #[test]
     fn the_same_tree_has_the_same_state() {

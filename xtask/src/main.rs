@@ -25,6 +25,7 @@ cargo xtask parity [--write-golden]                   compare with Transformers 
 cargo xtask bench                                     measure side by side, write docs/benchmarks.md
 cargo xtask bench data [--megabytes N]                measure imports and pages of rows, write docs/benchmarks.md
 cargo xtask check-cuda                                compile and lint the worker with CUDA, without a card
+cargo xtask build-cuda                                a release build of the worker for NVIDIA cards
 cargo xtask types                                     write the TypeScript types of the Rust side
 cargo xtask setup                                     install what the tests need, nothing else
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Some("bench") if rest.first().is_some_and(|what| what == "data") => bench_data::run(&rest[1..]),
         Some("bench") => bench::run(),
         Some("check-cuda") => cuda::run(),
+        Some("build-cuda") => cuda::build(),
         Some("types") => types::write(),
         Some("setup") => test::setup(),
         _ => {

@@ -18,7 +18,7 @@ fn check(name: &str) {
     let family: Family = fs::read_json(&golden::golden_file(&figures)).unwrap();
     // The same weights as a GGUF file, and in the folder that Transformers saved.
     let (file, folder) = (format!("families/{name}.gguf"), format!("families/{name}"));
-    for (model, device) in [(&file, "cpu"), (&folder, "cpu"), (&file, "cpu-tensors")] {
+    for (model, device) in [(&file, "cpu"), (&folder, "cpu"), (&file, golden::card().as_str())] {
         let model = golden::golden_file(model);
         golden::check_logits(&model, &family.logits, device);
         golden::check_step(&model, &figures, device);
@@ -29,7 +29,7 @@ fn check(name: &str) {
 fn every_k_type() {
     let (file, figures) = (golden::golden_file("families/k-types.gguf"), "families/k-types.json");
     let family: Family = fs::read_json(&golden::golden_file(figures)).unwrap();
-    for device in ["cpu", "cpu-tensors"] {
+    for device in ["cpu", golden::card().as_str()] {
         golden::check_logits(&file, &family.logits, device);
         golden::check_step(&file, figures, device);
     }

@@ -22,7 +22,7 @@ struct Asked {
 /// Also with the operations of a graphics card, which computes every objective but no `DoRA`.
 fn check(name: &str) {
     check_on(name, "cpu");
-    check_on(name, "cpu-tensors");
+    check_on(name, &golden::card());
 }
 
 fn check_on(name: &str, device: &str) {

@@ -35,7 +35,7 @@ pub use batch::{Batch, LossSum};
 pub use chat::{ChatFormat, ChatMessage, Encoded};
 pub use config::DecoderConfig;
 pub use decoder::Decoder;
-pub use device::{Device, Difference, Placement, Precision, try_device};
+pub use device::{CardMemory, Device, Difference, Placement, Precision, try_device};
 pub use generate::GenerateOptions;
 pub use guard::{prove_gradients, prove_gradients_of};
 pub use lora::{Adapter, LoraConfig, TargetModule};

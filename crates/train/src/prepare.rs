@@ -47,7 +47,7 @@ pub(crate) fn material(request: &Request<'_>, config: &RunConfig, job: &Job) -> 
 pub(crate) fn resolve(request: &Request<'_>, config: &RunConfig, material: &Material) -> Result<Plan> {
     let machine = Machine::read(request.runs);
     // On a card it is the card's memory that counts. Also where a worker without cards refuses one.
-    let memory_available = config.device.free_memory()?.unwrap_or(machine.memory_available);
+    let memory_available = config.device.memory()?.map_or(machine.memory_available, |card| card.free);
     Plan::resolve(
         config,
         &Circumstances {

@@ -16,6 +16,13 @@ const GRADIENT_LIMIT: f64 = 1e-4;
 const ADAMW_LIMIT: f64 = 1e-5;
 const LOGITS_LIMIT: f64 = 1e-4;
 
+/// What computes with the operations of a graphics card: candle's CPU device, or a card, `HONE_TEST_DEVICE=cuda:0` with the feature
+/// `cuda`.
+#[allow(dead_code)] // not every test compares both engines
+pub fn card() -> String {
+    std::env::var("HONE_TEST_DEVICE").unwrap_or_else(|_| "cpu-tensors".to_owned())
+}
+
 #[derive(Deserialize)]
 struct Golden {
     a_scale: f32,

@@ -53,7 +53,10 @@ impl DeviceEngine {
     pub(crate) fn open(weights: &Weights, placement: Placement, job: &Job) -> Result<Option<Self>> {
         let Placement { device, precision, .. } = placement;
         let Some(place) = device.open()? else { return Ok(None) };
-        let weights = told(device, DeviceWeights::upload(weights, precision.dtype(), &place, job))?;
+        let uploaded = DeviceWeights::upload(weights, precision.dtype(), &place, job);
+        // A card takes its work from each thread on its own.
+        let weights =
+            told(device, uploaded.and_then(|weights| place.synchronize().map(|()| weights).map_err(Into::into)))?;
         Ok(Some(Self { device, place, weights }))
     }
 

@@ -10,6 +10,8 @@
 //! that stay quantised, several cards.
 
 mod attention;
+#[cfg(feature = "cuda")]
+mod card;
 mod engine;
 mod gradients;
 mod head;
@@ -23,5 +25,5 @@ mod weights;
 pub(crate) use engine::{DeviceEngine, Rows};
 pub(crate) use head::head_rows;
 pub(crate) use layer::device_transients;
-pub use place::{Device, Placement, Precision};
+pub use place::{CardMemory, Device, Placement, Precision};
 pub use trial::{Difference, try_device};

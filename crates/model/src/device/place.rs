@@ -50,6 +50,15 @@ pub struct Placement {
     pub precision: Precision,
 }
 
+/// Of a graphics card, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CardMemory {
+    /// What this process can still take.
+    pub free: u64,
+    /// The most that tensors of this process took at once.
+    pub peak: u64,
+}
+
 impl Default for Placement {
     fn default() -> Self {
         Self { device: Device::Cpu, storage: WeightStorage::Expanded, precision: Precision::F32 }
@@ -68,17 +77,12 @@ impl Device {
         (0..64).map(Self::Cuda).take_while(|card| Self::cards_are_built_in() && card.open().is_ok()).collect()
     }
 
-    /// Free memory of a card, bytes; `None` for the processor, whose memory the system tells, and when the card does not tell.
+    /// The memory of a card; `None` for the processor, whose memory the system tells, and when the card does not tell.
     ///
     /// # Errors
     /// [`ModelError::Device`] when there is no such card, or this build computes on no cards.
-    pub fn free_memory(self) -> Result<Option<u64>> {
-        // A card that is open is the one that is asked.
-        let opened = self.open()?;
-        Ok(match self {
-            Self::Cpu | Self::CpuTensors => None,
-            Self::Cuda(_) => opened.and_then(|_| card_memory()),
-        })
+    pub fn memory(self) -> Result<Option<CardMemory>> {
+        Ok(self.open()?.and_then(|opened| memory_of(&opened)))
     }
 
     /// Whether it computes such a training, full fine-tuning or one with `DoRA`.
@@ -127,7 +131,7 @@ impl Device {
                 advice: "Choose the device `cpu`, or use a worker that was built with `--features cuda`",
             }),
             Self::Cuda(number) => {
-                let opened = candle_core::Device::new_cuda(number);
+                let opened = open_card(number);
                 opened.map(Some).map_err(|error| ModelError::Device {
                     device: self.to_string(),
                     problem: error.to_string(),
@@ -139,14 +143,16 @@ impl Device {
 }
 
 #[cfg(feature = "cuda")]
-fn card_memory() -> Option<u64> {
-    let (free, _) = candle_core::cuda_backend::cudarc::driver::result::mem_get_info().ok()?;
-    Some(free as u64)
+use super::card::{memory as memory_of, open as open_card};
+
+#[cfg(not(feature = "cuda"))]
+fn memory_of(_opened: &candle_core::Device) -> Option<CardMemory> {
+    None
 }
 
 #[cfg(not(feature = "cuda"))]
-fn card_memory() -> Option<u64> {
-    None
+fn open_card(number: usize) -> candle_core::Result<candle_core::Device> {
+    candle_core::Device::new_cuda(number)
 }
 
 impl Precision {
@@ -261,7 +267,7 @@ mod tests {
     #[test]
     fn a_build_without_cuda_promises_no_card() {
         assert!(Device::cards().is_empty());
-        let error = Device::Cuda(0).free_memory().unwrap_err();
+        let error = Device::Cuda(0).memory().unwrap_err();
         assert!(error.to_string().contains("`cuda:0`") && error.to_string().contains("processor only"), "{error}");
     }
 }

@@ -39,8 +39,13 @@ fn two(file: &ModelFile) -> Two {
 }
 
 fn on_tensors(file: &ModelFile, precision: Precision) -> Decoder {
-    let placement = Placement { device: Device::CpuTensors, precision, ..Placement::default() };
+    let placement = Placement { device: tested(), precision, ..Placement::default() };
     Decoder::load_on(file, placement, &Job::silent()).unwrap()
+}
+
+/// candle's CPU device, or a card: `HONE_TEST_DEVICE=cuda:0` with the feature `cuda`.
+fn tested() -> Device {
+    std::env::var("HONE_TEST_DEVICE").map_or(Device::CpuTensors, |device| device.parse().unwrap())
 }
 
 fn family(name: &str) -> ModelFile {
@@ -177,7 +182,7 @@ fn weights_that_f16_has_no_number_for_are_refused() {
     hone_job::fs::write_atomic(&large, &bytes).unwrap();
     let file = ModelFile::open(&large).unwrap();
     let load = |precision| {
-        let placement = Placement { device: Device::CpuTensors, precision, ..Placement::default() };
+        let placement = Placement { device: tested(), precision, ..Placement::default() };
         Decoder::load_on(&file, placement, &Job::silent())
     };
     assert!(load(Precision::Bf16).is_ok());

@@ -303,6 +303,12 @@ fn the_result_does_not_depend_on_the_size_of_the_micro_batches_but_for_rounding(
     assert!(distance < 1e-3 * gradients::global_norm(&large), "{distance}");
 }
 
+/// What computes with the operations of a graphics card: candle's CPU device, or a card, `HONE_TEST_DEVICE=cuda:0` with the feature
+/// `cuda`.
+fn card() -> String {
+    std::env::var("HONE_TEST_DEVICE").unwrap_or_else(|_| "cpu-tensors".to_owned())
+}
+
 /// A run of a few steps.
 fn short(device: &str, precision: &str) -> Tiny {
     Tiny::new(|config| {
@@ -319,7 +325,7 @@ fn a_run_on_the_operations_of_a_card_learns_what_one_on_the_processor_learns() {
         let (run, state) = tiny.start(&Job::silent());
         (tiny.adapter(&run).params().to_vec(), state.unwrap().loss_after.unwrap())
     };
-    let ((fused, fused_loss), (tensors, loss)) = (run("cpu"), run("cpu-tensors"));
+    let ((fused, fused_loss), (tensors, loss)) = (run("cpu"), run(&card()));
     assert!((loss / fused_loss - 1.0).abs() < 1e-3, "{loss} instead of {fused_loss}");
     // AdamW makes whole steps of gradients that are rounding only, so single numbers may drift apart.
     let distance: f64 = fused.iter().zip(&tensors).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
@@ -329,7 +335,7 @@ fn a_run_on_the_operations_of_a_card_learns_what_one_on_the_processor_learns() {
 #[test]
 fn a_run_in_f16_scales_its_loss_learns_the_same_and_goes_on_to_the_same_bits() {
     let (_, expected) = short("cpu", "f32").start(&Job::silent());
-    let tiny = short("cpu-tensors", "f16");
+    let tiny = short(&card(), "f16");
     let (unbroken, state) = tiny.start(&Job::silent());
     let (loss, expected) = (state.unwrap().loss_after.unwrap(), expected.unwrap().loss_after.unwrap());
     assert!((loss / expected - 1.0).abs() < 1e-2, "{loss} instead of {expected}");

@@ -74,8 +74,7 @@ struct Measured {
     tokens_per_cpu_second: Option<f64>,
     /// Loading included.
     peak_bytes: u64,
-    /// Memory of a graphics card that was taken after the last step, weights included, where a card computes. Buffers that were
-    /// given back to the driver before are not in it.
+    /// The most memory of a graphics card that was taken at once, weights included, where a card computes.
     card_bytes: Option<u64>,
 }
 
@@ -99,7 +98,6 @@ pub fn run(arguments: &Bench, context: &Context) -> Outcome {
     if let Some(threads) = arguments.threads {
         hone_model::use_threads(threads)?;
     }
-    let card_before = arguments.computes.device.free_memory()?;
     let storage = if arguments.stored { WeightStorage::Stored } else { WeightStorage::Expanded };
     let decoder = load(&arguments.model, arguments.computes.with(storage), &context.job)?;
     let batch = match arguments.batch.parse() {
@@ -110,7 +108,7 @@ pub fn run(arguments: &Bench, context: &Context) -> Outcome {
         Some(folder) => Adapter::load_peft(folder, decoder.config())?,
         None => decoder.fresh_adapter(&LoraConfig { use_dora: arguments.dora, ..lora(arguments.rank) }, 0)?,
     };
-    let measured = measure(arguments, &decoder, &mut adapter, &batch, card_before, &context.job)?;
+    let measured = measure(arguments, &decoder, &mut adapter, &batch, &context.job)?;
     let per_second = |value: Option<f64>| value.map_or("unknown".to_owned(), |value| format!("{value:.0}"));
     let mut lines = vec![
         vec!["tokens a second".to_owned(), per_second(Some(measured.tokens_per_second))],
@@ -124,14 +122,7 @@ pub fn run(arguments: &Bench, context: &Context) -> Outcome {
     Ok(Report::new(&measured, table(&lines)))
 }
 
-fn measure(
-    arguments: &Bench,
-    decoder: &Decoder,
-    adapter: &mut Adapter,
-    batch: &Batch,
-    card_before: Option<u64>,
-    job: &Job,
-) -> Outcome<Measured> {
+fn measure(arguments: &Bench, decoder: &Decoder, adapter: &mut Adapter, batch: &Batch, job: &Job) -> Outcome<Measured> {
     let options = StepOptions { checkpointing: arguments.checkpointing, ..StepOptions::default() };
     let mut optimiser = AdamW::new(&OptimiserConfig::default(), adapter.params().len());
     let mut grads = vec![0.0; adapter.params().len()];
@@ -158,7 +149,7 @@ fn measure(
         }
         job.progress(step as u64, arguments.steps as u64, "steps");
     }
-    let card_after = arguments.computes.device.free_memory()?;
+    let card = arguments.computes.device.memory()?;
     let tokens = batch.ids.len();
     let rate = |seconds: &[f64]| (tokens * seconds.len()) as f64 / seconds.iter().sum::<f64>();
     Ok(Measured {
@@ -168,7 +159,7 @@ fn measure(
         checkpointing: arguments.checkpointing,
         device: arguments.computes.device,
         precision: arguments.computes.precision,
-        card_bytes: card_before.zip(card_after).map(|(before, after)| before.saturating_sub(after)),
+        card_bytes: card.map(|card| card.peak),
         tokens_per_second: rate(&seconds),
         tokens_per_cpu_second: (!cpu_seconds.is_empty()).then(|| rate(&cpu_seconds)),
         seconds,
