@@ -18,6 +18,7 @@ pub mod lora;
 mod memory;
 mod objective;
 mod ops;
+mod pages;
 mod pass;
 mod pool;
 mod sampler;

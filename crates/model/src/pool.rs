@@ -3,17 +3,19 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
+use crate::pages::Numbers;
+
 /// Buffers that wait to be used again.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    free: Mutex<Vec<Vec<f32>>>,
+    free: Mutex<Vec<Numbers>>,
 }
 
 /// A buffer on loan; dropping it gives it back. Its first content is whatever was there before.
 #[derive(Debug)]
 pub(crate) struct Buffer<'p> {
     pool: &'p Pool,
-    values: Vec<f32>,
+    values: Numbers,
     length: usize,
 }
 
@@ -32,7 +34,7 @@ impl Pool {
                 free.remove(at - 1);
             }
             drop(free);
-            vec![0.0; rounded(length)]
+            Numbers::zeros(rounded(length))
         };
         Buffer { pool: self, values, length }
     }

@@ -12,6 +12,7 @@ use crate::error::{ModelError, Result};
 use crate::gguf::TensorEntry;
 use crate::lora::{TargetModule, half_row};
 use crate::ops::{self, StoredRows, Weight};
+use crate::pages::Numbers as Expanded;
 use crate::pool::{Buffer, Pool};
 use crate::source::ModelFile;
 use crate::spans::{Work, span};
@@ -60,7 +61,7 @@ pub(crate) struct Frozen {
 
 #[derive(Debug)]
 enum Numbers {
-    Expanded(Vec<f32>),
+    Expanded(Expanded),
     Stored(Vec<Part>),
 }
 
@@ -122,11 +123,11 @@ impl Frozen {
         // Every shape is checked before anything of that size is allocated: the sizes are only what the file says of itself.
         let tensors: Vec<&TensorEntry> =
             sources.iter().map(|source| find(file, &source.name, &[source.rows, columns])).collect::<Result<_>>()?;
-        let mut expanded = Vec::new();
+        let mut expanded = Expanded::default();
         let mut parts = Vec::new();
         let mut first = 0;
         if storage == WeightStorage::Expanded {
-            expanded = vec![0.0; rows * columns];
+            expanded = Expanded::zeros(rows * columns);
         }
         for (Source { rows, paired_head, .. }, tensor) in sources.iter().zip(tensors) {
             let place = first..first + rows;
@@ -214,7 +215,7 @@ impl Frozen {
     /// Bytes it takes.
     fn memory(&self) -> usize {
         match &self.numbers {
-            Numbers::Expanded(values) => size_of_val(values.as_slice()),
+            Numbers::Expanded(values) => size_of_val(&**values),
             Numbers::Stored(parts) => parts.iter().map(|part| size_of_val(part.words.as_slice())).sum(),
         }
     }

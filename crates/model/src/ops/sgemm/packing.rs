@@ -9,22 +9,20 @@ use std::ops::Range;
 use std::thread::LocalKey;
 
 use super::Mat;
-
-/// Numbers of a cache line; a vector that lies across two is read at half the speed.
-const LINE: usize = 16;
+use crate::pages::Numbers;
 
 /// Memory that a thread keeps from product to product.
 #[derive(Default)]
-pub(super) struct Room(Vec<f32>);
+pub(super) struct Room(Numbers);
 
 impl Room {
     /// `length` numbers of unspecified content, from the beginning of a cache line.
     pub(super) fn numbers(&mut self, length: usize) -> &mut [f32] {
-        if self.0.len() < length + LINE {
-            self.0.resize(length + LINE, 0.0);
+        if self.0.len() < length {
+            // In steps, so that lengths that grow do not ask each time.
+            self.0 = Numbers::zeros(length.next_power_of_two());
         }
-        let first = self.0.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        &mut self.0[first..first + length]
+        &mut self.0[..length]
     }
 }
 
