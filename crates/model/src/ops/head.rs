@@ -18,7 +18,7 @@ use crate::spans::{Work, span};
 /// Rows of logits at a time, at most. More make better use of a tile of the head; with these a tile of logits has 16 MB.
 const ROWS: usize = 1024;
 /// Vocabulary entries per tile. Not a power of two: rows of logits would all begin at the same few places of a processor's caches.
-const TILE: usize = 4080;
+const TILE: usize = 2040;
 
 /// Where the gradient goes.
 pub(crate) struct HeadGradient<'a> {

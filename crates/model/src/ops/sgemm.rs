@@ -10,6 +10,7 @@ mod tiles;
 
 use std::time::Instant;
 
+use crate::pages::Numbers;
 use crate::spans;
 
 /// A matrix to read: rows and columns with a step in memory each.
@@ -49,6 +50,11 @@ impl<'a> Mat<'a> {
     pub(crate) fn strided(values: &'a [f32], rows: usize, columns: usize, row_step: usize) -> Self {
         assert!(reaches(rows, columns, row_step) <= values.len(), "matrix {rows} x {columns} over its buffer");
         Self { values, rows, columns, row_step, column_step: 1 }
+    }
+
+    /// How many columns it has.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
     }
 
     /// The transpose, without moving anything.
@@ -128,9 +134,7 @@ pub(crate) fn sgemm_with(threads: Threads, mut y: MatMut<'_>, onto: Onto, terms:
         return;
     }
     #[cfg(target_arch = "x86_64")]
-    if let Some(kernel) = tiles::Kernel::of_this_processor()
-        && (threads == Threads::One || !blocked::is_slower(&y, terms))
-    {
+    if let Some(kernel) = tiles::Kernel::of_this_processor() {
         return blocked::product(kernel, threads, &mut y, onto == Onto::Itself, terms);
     }
     gemm_with(threads, &mut y, onto, terms);
@@ -177,8 +181,10 @@ fn gemm_with(threads: Threads, y: &mut MatMut<'_>, onto: Onto, terms: &[Term<'_>
 pub fn best_product_rate() -> f64 {
     const SHAPES: [[usize; 3]; 3] = [[1024, 2048, 640], [1024, 2048, 2048], [512, 4096, 640]];
     let rate = |[rows, out, input]: [usize; 3]| {
-        let (x, w) = (vec![0.5f32; rows * input], vec![0.25f32; out * input]);
-        let mut y = vec![0.0f32; rows * out];
+        // As the buffers of a step lie.
+        let [mut x, mut w, mut y] = [rows * input, out * input, rows * out].map(Numbers::zeros);
+        x.fill(0.5);
+        w.fill(0.25);
         let term = Term { a: Mat::new(&x, rows, input), b: Mat::new(&w, out, input).t(), factor: 1.0 };
         let mut fastest = f64::INFINITY;
         for _ in 0..12 {

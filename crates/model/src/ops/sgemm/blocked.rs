@@ -18,8 +18,10 @@ const FEW_ROWS: usize = 96;
 const MOST_LANES: usize = 1 << 20;
 /// Numbers of rows at a time, at most: 256 kB, which leave room for a panel of lanes in a processor's second cache.
 const MOST_ROWS: usize = 1 << 16;
-/// Summands at a time, at most, and at least where there are so many.
-const DEPTH: Range<usize> = 256..1024;
+/// Summands at a time, at least where there are so many, and at most: with lanes read where they lie, and with lanes laid out, which takes
+/// longer than reading the result again.
+const DEPTH: Range<usize> = 256..700;
+const DEPTH_IN_PLACE: usize = 512;
 /// Products of fewer multiplications are done before another thread has woken up.
 const WORTH_SHARING: usize = 1 << 20;
 /// Panels that are laid out together, at most.
@@ -101,12 +103,6 @@ pub(super) fn product(kernel: Kernel, threads: Threads, y: &mut MatMut<'_>, add:
     if rows <= FEW_ROWS { work.by_lanes(threads) } else { work.by_rows(threads) }
 }
 
-/// Whether the `gemm` crate is faster: for many rows times a matrix that lies along the lanes, which it need not turn either.
-pub(super) fn is_slower(y: &MatMut<'_>, terms: &[Term<'_>]) -> bool {
-    let [first, ..] = terms else { return false };
-    y.rows > FEW_ROWS && y.columns > FEW_ROWS && first.a.row_step != 1 && first.b.column_step == 1
-}
-
 /// Whether the rows of the result become lanes: what lies along the lanes in memory is only copied, else it has to be turned.
 fn lanes_are_rows(rows: usize, columns: usize, terms: &[Term<'_>]) -> bool {
     match terms.first().map(|term| (term.a.row_step == 1 && rows > 1, term.b.column_step == 1)) {
@@ -123,17 +119,39 @@ fn all(tasks: usize, threads: usize, task: impl Fn(usize) + Sync + Send) {
 }
 
 impl Work<'_> {
-    /// The lanes are laid out first; then every task computes some rows of them.
+    /// The lanes are laid out first, unless they lie well; then every task computes some rows of them.
     fn by_rows(&self, threads: usize) {
         let (width, height) = (self.kernel.width(), self.kernel.height());
         let (panels, tiles) = (self.lanes.div_ceil(width), self.rows.div_ceil(height));
         // Few tiles could not be shared evenly.
         let parts = (threads * 16).div_ceil(tiles).clamp(1, panels.min(4));
         let panel_step = panels.div_ceil(parts);
-        for depth in self.depths() {
+        let in_place = (0..panels).all(|panel| self.lies_well(panel));
+        for depth in self.depths(if in_place { DEPTH_IN_PLACE } else { DEPTH.end }) {
             let room = width * depth.len();
             let most = (MOST_ROWS / (depth.len() * height)).max(1);
-            let step = tiles.div_ceil(threads * 4).clamp(1, most) * height;
+            // As many for each thread, and as equal as whole tiles can be.
+            let blocks = tiles.div_ceil(most).max((threads * 4).min(tiles)).next_multiple_of(threads);
+            let compute = |lanes: Option<&[f32]>| {
+                all(blocks * parts, threads, |task| {
+                    let (block, part) = (task / parts, task % parts);
+                    let first_of = |block: usize| (block * tiles / blocks * height).min(self.rows);
+                    let rows = first_of(block)..first_of(block + 1);
+                    let panels = (part * panel_step).min(panels)..((part + 1) * panel_step).min(panels);
+                    let packs = panels.len() >= PANELS && self.rows_lie_badly();
+                    with(&ROWS, |packed| {
+                        let tiles = self.tiles(&rows, &depth, packs, packed);
+                        for panel in panels.clone() {
+                            let lanes = lanes.map(|lanes| &lanes[panel * room..]);
+                            self.panel(&tiles, panel, &depth, lanes, panel == panels.start);
+                        }
+                    });
+                });
+            };
+            if in_place {
+                compute(None);
+                continue;
+            }
             with(&LANES, |lanes| {
                 let lanes = lanes.numbers(panels * room);
                 let group = panels.div_ceil(threads * 2).clamp(1, GROUP);
@@ -143,19 +161,7 @@ impl Work<'_> {
                 } else {
                     lanes.chunks_mut(group * room).enumerate().for_each(fill);
                 }
-                let lanes = &*lanes;
-                all(self.rows.div_ceil(step) * parts, threads, |task| {
-                    let (block, part) = (task / parts, task % parts);
-                    let rows = block * step..((block + 1) * step).min(self.rows);
-                    let panels = (part * panel_step).min(panels)..((part + 1) * panel_step).min(panels);
-                    let packs = panels.len() >= PANELS && self.rows_lie_badly();
-                    with(&ROWS, |packed| {
-                        let tiles = self.tiles(&rows, &depth, packs, packed);
-                        for panel in panels {
-                            self.panel(&tiles, panel, &depth, Some(&lanes[panel * room..]));
-                        }
-                    });
-                });
+                compute(Some(lanes));
             });
         }
     }
@@ -167,12 +173,15 @@ impl Work<'_> {
         let step = panels.div_ceil(threads * 2).clamp(1, GROUP);
         all(panels.div_ceil(step), threads, |task| {
             let panels = task * step..((task + 1) * step).min(panels);
-            for depth in self.depths() {
+            // Not worth laying out: lanes that are read but once or twice, and those of a product inside a task, which are few and at hand.
+            let seldom = threads == 1 || self.rows <= 2 * self.kernel.height();
+            let in_place = seldom && panels.clone().all(|panel| self.lies_well(panel));
+            for depth in self.depths(DEPTH.end) {
                 let packs = panels.len() >= PANELS && self.rows_lie_badly();
                 with(&ROWS, |packed| {
                     let tiles = self.tiles(&(0..self.rows), &depth, packs, packed);
-                    if tiles.len() == 1 && panels.clone().all(|panel| self.lies_well(panel)) {
-                        panels.clone().for_each(|panel| self.panel(&tiles, panel, &depth, None));
+                    if in_place {
+                        panels.clone().for_each(|panel| self.panel(&tiles, panel, &depth, None, false));
                         return;
                     }
                     let room = width * depth.len();
@@ -180,7 +189,7 @@ impl Work<'_> {
                         let lanes = lanes.numbers(panels.len() * room);
                         self.pack_lanes(panels.start, &depth, lanes);
                         for (panel, lanes) in panels.clone().zip(lanes.chunks(room)) {
-                            self.panel(&tiles, panel, &depth, Some(lanes));
+                            self.panel(&tiles, panel, &depth, Some(lanes), panel == panels.start);
                         }
                     });
                 });
@@ -189,9 +198,9 @@ impl Work<'_> {
     }
 
     /// The sum in stretches whose lanes and rows stay in a processor's caches.
-    fn depths(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+    fn depths(&self, most: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let (depth, lanes) = (self.depth, self.lanes.next_multiple_of(self.kernel.width()));
-        let most = (MOST_LANES / lanes).clamp(DEPTH.start, DEPTH.end);
+        let most = (MOST_LANES / lanes).max(DEPTH.start).min(most);
         let step = depth.div_ceil(depth.div_ceil(most));
         (0..depth).step_by(step).map(move |from| from..(from + step).min(depth))
     }
@@ -217,7 +226,10 @@ impl Work<'_> {
     #[allow(clippy::float_cmp)] // exactly 1 leaves the numbers as they are
     fn lies_well(&self, panel: usize) -> bool {
         let (lanes, full) = self.lanes(panel);
-        full == lanes.len() && self.terms.iter().all(|term| term.lanes.column_step == 1 && term.factor == 1.0)
+        // Rows that begin at multiples of 2 kB fall on few places of the caches.
+        let spread = |lanes: &Mat<'_>| lanes.rows <= 64 || !lanes.row_step.is_multiple_of(512);
+        let lies = |term: &Sides<'_>| term.lanes.column_step == 1 && spread(&term.lanes) && term.factor == 1.0;
+        full == lanes.len() && self.terms.iter().all(lies)
     }
 
     /// Whether reading the rows where they lie would leave most of each cache line unused, or fall on few places of the caches.
@@ -283,11 +295,12 @@ impl Work<'_> {
         tiles
     }
 
-    /// One panel of all tiles.
-    fn panel(&self, tiles: &[RowTile<'_>], panel: usize, depth: &Range<usize>, packed: Lanes<'_>) {
+    /// One panel of all tiles. `fresh`: nobody has read their rows yet.
+    fn panel(&self, tiles: &[RowTile<'_>], panel: usize, depth: &Range<usize>, packed: Lanes<'_>, fresh: bool) {
         let (lanes, width) = self.lanes(panel);
         let place = Place { add: self.place.add || depth.start > 0, ..self.place };
-        for tile in tiles {
+        let portion = width.div_ceil(tiles.len().max(1));
+        for (number, tile) in tiles.iter().enumerate() {
             let mut strips = [Strip::EMPTY; TERMS];
             let (mut used, mut done) = (0, 0);
             for (term, part) in self.parts(depth) {
@@ -302,7 +315,18 @@ impl Work<'_> {
                     None => (&term.lanes.values[part.start * term.lanes.row_step + lanes.start..], term.lanes.row_step),
                 };
                 let (rows, lanes) = (rows.as_ptr(), lanes.as_ptr());
-                strips[used] = Strip { rows, row_step, depth_step, lanes, lane_step, depth: part.len() };
+                // What comes next: the rows of the tile below, while rows are read for the first time, else this tile's portion of the
+                // panel to the right.
+                let (ahead, ahead_step) = if fresh && depth_step == 1 {
+                    (rows.wrapping_add(tile.height * row_step), tile.height)
+                } else if packed.is_some() {
+                    let next = (depth.len() - done) * width;
+                    (lanes.wrapping_add(next + (number * depth.len() + done) * portion), portion)
+                } else {
+                    (lanes.wrapping_add(width + number % 2 * width / 2), lane_step)
+                };
+                strips[used] =
+                    Strip { rows, row_step, depth_step, lanes, lane_step, depth: part.len(), ahead, ahead_step };
                 used += 1;
                 done += part.len();
             }

@@ -19,12 +19,24 @@ pub(super) struct Strip {
     pub(super) lane_step: usize,
     /// Summands.
     pub(super) depth: usize,
+    /// What is needed soon: a cache line is asked for with each summand.
+    pub(super) ahead: *const f32,
+    /// From one of these to the next.
+    pub(super) ahead_step: usize,
 }
 
 impl Strip {
     /// No summands.
-    pub(super) const EMPTY: Self =
-        Self { rows: std::ptr::null(), row_step: 0, depth_step: 0, lanes: std::ptr::null(), lane_step: 0, depth: 0 };
+    pub(super) const EMPTY: Self = Self {
+        rows: std::ptr::null(),
+        row_step: 0,
+        depth_step: 0,
+        lanes: std::ptr::null(),
+        lane_step: 0,
+        depth: 0,
+        ahead: std::ptr::null(),
+        ahead_step: 0,
+    };
 }
 
 /// Computes one tile and writes or adds it. Lanes lie `1` and rows `step` apart in the result, or, turned, rows `1` and lanes `step`.
@@ -136,20 +148,25 @@ macro_rules! tiles {
             unsafe fn sums<const ROWS: usize, const VECTORS: usize>(strips: &[Strip]) -> [[$vector; VECTORS]; ROWS] {
                 let mut sums = [[$zero(); VECTORS]; ROWS];
                 for strip in strips {
-                    let Strip { mut rows, row_step, depth_step, mut lanes, lane_step, depth } = *strip;
+                    let Strip { rows, row_step, depth_step, mut lanes, lane_step, depth, mut ahead, ahead_step } = *strip;
+                    // Four rows from each of these: one row after the other would be a sum of addresses as long as the products take.
+                    let mut fours: [*const f32; 3] = std::array::from_fn(|four| rows.wrapping_add(four * 4 * row_step));
+                    let steps = [0, row_step, 2 * row_step, 3 * row_step];
                     for _ in 0..depth {
                         // SAFETY: the caller answers for the strip's numbers.
                         unsafe {
+                            _mm_prefetch::<_MM_HINT_T1>(ahead.cast());
                             let vectors: [$vector; VECTORS] = std::array::from_fn(|at| $load(lanes.add(at * $size)));
                             for (row, sums) in sums.iter_mut().enumerate() {
-                                let factor = $broadcast(*rows.add(row * row_step));
+                                let factor = $broadcast(*fours[row / 4].add(steps[row % 4]));
                                 for (sum, vector) in sums.iter_mut().zip(vectors) {
                                     *sum = $fma(factor, vector, *sum);
                                 }
                             }
                         }
-                        rows = rows.wrapping_add(depth_step);
+                        fours = fours.map(|four| four.wrapping_add(depth_step));
                         lanes = lanes.wrapping_add(lane_step);
+                        ahead = ahead.wrapping_add(ahead_step);
                     }
                 }
                 sums
@@ -164,6 +181,11 @@ macro_rules! tiles {
             ) {
                 // SAFETY: as the caller promised.
                 unsafe {
+                    for row in 0..ROWS {
+                        for at in 0..(VECTORS * $size).div_ceil(16) {
+                            _mm_prefetch::<_MM_HINT_ET0>(result.wrapping_add(row * step + at * 16).cast());
+                        }
+                    }
                     for (row, sums) in sums::<ROWS, VECTORS>(strips).into_iter().enumerate() {
                         for (at, sum) in sums.into_iter().enumerate() {
                             let place = result.add(row * step + at * $size);
@@ -182,17 +204,27 @@ macro_rules! tiles {
             ) {
                 // SAFETY: as the caller promised.
                 unsafe {
+                    for lane in 0..VECTORS * $size {
+                        _mm_prefetch::<_MM_HINT_ET0>(result.wrapping_add(lane * step).cast());
+                        _mm_prefetch::<_MM_HINT_ET0>(result.wrapping_add(lane * step + ROWS - 1).cast());
+                    }
                     let sums = sums::<ROWS, VECTORS>(strips);
                     for at in 0..VECTORS {
-                        for (four, rows) in sums.as_chunks::<4>().0.iter().enumerate() {
+                        // Each of these vectors holds, in each quarter, four rows of one lane: `[row / 4][lane % 4]`.
+                        let mut turned = [[$zero(); 4]; 3];
+                        for (turned, rows) in turned.iter_mut().zip(sums.as_chunks::<4>().0) {
                             let [a, b, c, d] = rows.map(|sums| sums[at]);
                             let (ab, cd) = ($low(a, b), $low(c, d));
                             let (ef, gh) = ($high(a, b), $high(c, d));
-                            // Each quarter of these holds four rows of one lane.
-                            let lanes = [$shuffle::<0x44>(ab, cd), $shuffle::<0xee>(ab, cd), $shuffle::<0x44>(ef, gh), $shuffle::<0xee>(ef, gh)];
-                            for (lane, four_rows) in lanes.into_iter().enumerate() {
-                                for (quarter, rows) in [$($extract(four_rows)),+].into_iter().enumerate() {
-                                    let place = result.add((at * $size + quarter * 4 + lane) * step + four * 4);
+                            *turned = [$shuffle::<0x44>(ab, cd), $shuffle::<0xee>(ab, cd), $shuffle::<0x44>(ef, gh), $shuffle::<0xee>(ef, gh)];
+                        }
+                        // Lane by lane: where lanes lie far apart, a cache has room for few of them at once.
+                        for lane in 0..4 {
+                            let fours = turned.map(|turned| [$($extract(turned[lane])),+]);
+                            for quarter in 0..$size / 4 {
+                                let place = result.add((at * $size + quarter * 4 + lane) * step);
+                                for four in 0..ROWS / 4 {
+                                    let (place, rows) = (place.add(four * 4), fours[four][quarter]);
                                     _mm_storeu_ps(place, if add { _mm_add_ps(_mm_loadu_ps(place), rows) } else { rows });
                                 }
                             }
