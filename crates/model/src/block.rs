@@ -16,7 +16,9 @@ use crate::config::DecoderConfig;
 use crate::error::Result;
 use crate::full::{LayerView, Matrix};
 use crate::lora::{Adapter, RowNorms, TargetModule};
-use crate::ops::{self, AttentionShape, Linear, LinearSaved, LoraGroup, LoraPiece, Magnitude, RopeTable, Weight};
+use crate::ops::{
+    self, AttentionShape, Glu, Linear, LinearSaved, LoraGroup, LoraPiece, Magnitude, Mat, RopeTable, Weight,
+};
 use crate::pool::{Buffer, Pool};
 use crate::spans::{Work, span};
 
@@ -78,9 +80,10 @@ impl<'p, 'a> Block<'p, 'a> {
         let tokens = self.positions.len();
         let projected = self.project(&x)?;
         let rotated = self.rotated(&projected);
-        let mut attended = self.pool.take(tokens * self.config.query_size());
+        let shape = self.attention();
+        let mut attended = self.pool.take(tokens * shape.out_step);
         let mut log_sums = self.pool.take(tokens * self.config.heads);
-        ops::attention_forward(self.pool, &self.attention(), &rotated, self.starts, &mut attended, &mut log_sums);
+        ops::attention_forward(self.pool, &shape, &rotated, self.starts, &mut attended, &mut log_sums);
         drop(rotated);
         let (y, finished) = self.finish(&x, &attended)?;
         Ok((y, Saved { x, projected, attended, log_sums, finished }))
@@ -88,14 +91,21 @@ impl<'p, 'a> Block<'p, 'a> {
 
     /// Sizes of this layer's attention.
     pub(crate) fn attention(&self) -> AttentionShape {
-        attention_shape(self.config, self.index)
+        let shape = attention_shape(self.config, self.index);
+        AttentionShape { out_step: self.input_step(self.config.query_size()), ..shape }
+    }
+
+    /// From one row to the next of an input `width` wide that this layer makes for a projection. Stored weights take rows without gaps,
+    /// and dropout counts their numbers.
+    fn input_step(&self, width: usize) -> usize {
+        if self.few || self.dropout_seed.is_some() { width } else { ops::row_step(width) }
     }
 
     /// Queries, keys and values of `x`.
     pub(crate) fn project(&self, x: &[f32]) -> Result<Projected<'p>> {
         let normed = self.norm(x, self.weights.attention_norm);
         let weight = self.weights.qkv.at_work(self.few, self.pool)?;
-        let mut qkv = self.pool.take(self.positions.len() * self.config.qkv_size());
+        let mut qkv = self.pool.take(self.positions.len() * ops::row_step(self.config.qkv_size()));
         let lora = self.qkv(weight.weight()).forward(self.pool, &normed, &mut qkv);
         Ok(Projected { qkv, lora })
     }
@@ -104,12 +114,14 @@ impl<'p, 'a> Block<'p, 'a> {
     pub(crate) fn rotated(&self, projected: &Projected<'_>) -> Buffer<'p> {
         let _span = span(Work::Rotation);
         let (width, size) = (self.config.qkv_size(), self.config.head_size);
+        let step = ops::row_step(width);
         let mut rotated = self.pool.take(projected.qkv.len());
-        let tasks = rotated.par_chunks_mut(ROWS * width).zip(projected.qkv.par_chunks(ROWS * width));
+        let tasks = rotated.par_chunks_mut(ROWS * step).zip(projected.qkv.par_chunks(ROWS * step));
         tasks.zip(self.positions.par_chunks(ROWS)).for_each(|((to, from), positions)| {
-            let rows = to.chunks_exact_mut(width).zip(from.chunks_exact(width));
+            let rows = to.chunks_exact_mut(step).zip(from.chunks_exact(step));
             for ((to, from), position) in rows.zip(positions) {
-                for (head, (to, from)) in to.chunks_exact_mut(size).zip(from.chunks_exact(size)).enumerate() {
+                let heads = to[..width].chunks_exact_mut(size).zip(from[..width].chunks_exact(size));
+                for (head, (to, from)) in heads.enumerate() {
                     match self.head_norm(head) {
                         Some(weight) => ops::rms_row(from, weight, self.config.norm_epsilon, to),
                         None => to.copy_from_slice(from),
@@ -127,11 +139,13 @@ impl<'p, 'a> Block<'p, 'a> {
     fn rotated_backward(&self, projected: &Projected<'_>, gradient: &mut [f32]) {
         let _span = span(Work::Rotation);
         let (width, size) = (self.config.qkv_size(), self.config.head_size);
-        let tasks = gradient.par_chunks_mut(ROWS * width).zip(projected.qkv.par_chunks(ROWS * width));
+        let step = ops::row_step(width);
+        let tasks = gradient.par_chunks_mut(ROWS * step).zip(projected.qkv.par_chunks(ROWS * step));
         tasks.zip(self.positions.par_chunks(ROWS)).for_each(|((gradient, x), positions)| {
-            let rows = gradient.chunks_exact_mut(width).zip(x.chunks_exact(width));
+            let rows = gradient.chunks_exact_mut(step).zip(x.chunks_exact(step));
             for ((gradient, x), position) in rows.zip(positions) {
-                for (head, (gradient, x)) in gradient.chunks_exact_mut(size).zip(x.chunks_exact(size)).enumerate() {
+                let heads = gradient[..width].chunks_exact_mut(size).zip(x[..width].chunks_exact(size));
+                for (head, (gradient, x)) in heads.enumerate() {
                     if self.is_rotated(head) {
                         ops::rotate(gradient, self.rope.at(*position), true);
                     }
@@ -146,12 +160,13 @@ impl<'p, 'a> Block<'p, 'a> {
     /// Adds the gradients of the norms on queries and keys, where these are trained; `gradient` is that of the rotated stack.
     fn head_norm_gradients(&self, projected: &Projected<'_>, gradient: &[f32], grads: &mut [f32]) {
         let Some(places) = self.weights.places else { return };
-        let (width, size, eps) = (self.config.qkv_size(), self.config.head_size, self.config.norm_epsilon);
+        let step = ops::row_step(self.config.qkv_size());
+        let (size, eps) = (self.config.head_size, self.config.norm_epsilon);
         for head in 0..self.config.heads + self.config.kv_heads {
             let norm = if head < self.config.heads { &places.query_norm } else { &places.key_norm };
             let Some(range) = norm else { return };
             let mut turned = self.pool.take(size);
-            let rows = gradient.chunks_exact(width).zip(projected.qkv.chunks_exact(width));
+            let rows = gradient.chunks_exact(step).zip(projected.qkv.chunks_exact(step));
             for ((gradient, x), position) in rows.zip(self.positions) {
                 let at = head * size..(head + 1) * size;
                 turned.copy_from_slice(&gradient[at.clone()]);
@@ -183,28 +198,27 @@ impl<'p, 'a> Block<'p, 'a> {
     }
 
     fn finish(&self, x: &[f32], attended: &[f32]) -> Result<(Buffer<'p>, Finished<'p>)> {
-        let (pool, eps, width) = (self.pool, self.config.norm_epsilon, self.config.feed_forward_size);
+        let (pool, eps, glu) = (self.pool, self.config.norm_epsilon, self.glu());
         let tokens = x.len() / self.config.hidden_size;
 
         let mut output = pool.take(x.len());
         let weight = self.weights.output.at_work(self.few, pool)?;
-        let output_lora =
-            self.linear(self.weights.output, weight.weight(), OUTPUT).forward(pool, attended, &mut output);
+        let output_lora = self.output(weight.weight()).forward(pool, attended, &mut output);
         drop(weight);
         let mut middle = pool.take(x.len());
         middle.copy_from_slice(x);
         join(&output, self.weights.post_attention_norm, eps, &mut middle);
 
         let normed = self.norm(&middle, self.weights.feed_forward_norm);
-        let mut gate_up = pool.take(tokens * 2 * width);
+        let mut gate_up = pool.take(tokens * glu.gate_up_step);
         let weight = self.weights.gate_up.at_work(self.few, pool)?;
         let gate_up_lora = self.gate_up(weight.weight()).forward(pool, &normed, &mut gate_up);
         drop((weight, normed));
-        let mut active = pool.take(tokens * width);
-        ops::glu_forward(self.config.activation, &gate_up, width, &mut active);
+        let mut active = pool.take(tokens * glu.step);
+        ops::glu_forward(glu, &gate_up, &mut active);
         let mut down = pool.take(x.len());
         let weight = self.weights.down.at_work(self.few, pool)?;
-        let down_lora = self.linear(self.weights.down, weight.weight(), DOWN).forward(pool, &active, &mut down);
+        let down_lora = self.down(weight.weight()).forward(pool, &active, &mut down);
         drop((weight, active));
         let mut y = pool.take(x.len());
         y.copy_from_slice(&middle);
@@ -221,7 +235,7 @@ impl<'p, 'a> Block<'p, 'a> {
         grads: &mut [f32],
         input_needed: bool,
     ) -> Result<()> {
-        let (pool, eps, width) = (self.pool, self.config.norm_epsilon, self.config.feed_forward_size);
+        let (pool, eps, glu) = (self.pool, self.config.norm_epsilon, self.glu());
         let Saved { x, projected, attended, log_sums, finished } = saved;
         let Finished { output, output_lora, middle, mut gate_up, gate_up_lora, down, down_lora } = finished;
         let tokens = self.positions.len();
@@ -238,24 +252,26 @@ impl<'p, 'a> Block<'p, 'a> {
             ops::rms_backward(&mut branch, &down, norm, eps);
         }
         drop(down);
-        let mut active = pool.take(tokens * width);
-        ops::glu_forward(self.config.activation, &gate_up, width, &mut active);
-        let mut d_active = pool.take(tokens * width);
+        let mut active = pool.take(tokens * glu.step);
+        ops::glu_forward(glu, &gate_up, &mut active);
+        let mut d_active = pool.take(tokens * glu.step);
         let weight = self.weights.down.all(pool)?;
-        let linear = self.linear(self.weights.down, Weight::Expanded(&weight), DOWN);
+        let linear = self.down(Weight::Expanded(&weight));
         linear.backward(pool, &active, &down_lora, &branch, grads, Some(&mut d_active));
         if let Some(places) = places {
-            ops::weight_gradient(&branch, &active, hidden, width, &mut grads[places.down.clone()]);
+            let active = Mat::strided(&active, tokens, glu.width, glu.step);
+            ops::weight_gradient(Mat::new(&branch, tokens, hidden), active, &mut grads[places.down.clone()]);
         }
         drop((weight, active, down_lora));
-        ops::glu_backward(self.config.activation, &d_active, width, &mut gate_up);
+        ops::glu_backward(glu, &d_active, &mut gate_up);
         drop(d_active);
         let normed = self.norm(&middle, self.weights.feed_forward_norm);
         let weight = self.weights.gate_up.all(pool)?;
         let linear = self.gate_up(Weight::Expanded(&weight));
         linear.backward(pool, &normed, &gate_up_lora, &gate_up, grads, Some(&mut branch));
         if let Some(places) = places {
-            ops::weight_gradient(&gate_up, &normed, 2 * width, hidden, &mut grads[places.gate_up.clone()]);
+            let dy = Mat::strided(&gate_up, tokens, 2 * glu.width, glu.gate_up_step);
+            ops::weight_gradient(dy, Mat::new(&normed, tokens, hidden), &mut grads[places.gate_up.clone()]);
             ops::rms_weight_gradient(&branch, &middle, eps, &mut grads[places.feed_forward_norm.clone()]);
         }
         drop((weight, normed, gate_up, gate_up_lora));
@@ -273,11 +289,11 @@ impl<'p, 'a> Block<'p, 'a> {
         drop(output);
         let mut d_attended = pool.take(attended.len());
         let weight = self.weights.output.all(pool)?;
-        let linear = self.linear(self.weights.output, Weight::Expanded(&weight), OUTPUT);
+        let linear = self.output(Weight::Expanded(&weight));
         linear.backward(pool, &attended, &output_lora, &branch, grads, Some(&mut d_attended));
         if let Some(places) = places {
-            let width = self.config.query_size();
-            ops::weight_gradient(&branch, &attended, hidden, width, &mut grads[places.output.clone()]);
+            let attended = Mat::strided(&attended, tokens, self.config.query_size(), self.attention().out_step);
+            ops::weight_gradient(Mat::new(&branch, tokens, hidden), attended, &mut grads[places.output.clone()]);
         }
         drop((weight, output_lora));
         let rotated = self.rotated(&projected);
@@ -294,9 +310,11 @@ impl<'p, 'a> Block<'p, 'a> {
         linear.backward(pool, &normed, &projected.lora, &d_qkv, grads, d_normed);
         if let Some(places) = places {
             let width = self.config.qkv_size();
-            ops::weight_gradient(&d_qkv, &normed, width, hidden, &mut grads[places.qkv.clone()]);
+            let step = ops::row_step(width);
+            let (dy, normed) = (Mat::strided(&d_qkv, tokens, width, step), Mat::new(&normed, tokens, hidden));
+            ops::weight_gradient(dy, normed, &mut grads[places.qkv.clone()]);
             if let Some(range) = places.qkv_bias.clone() {
-                d_qkv.chunks_exact(width).for_each(|row| ops::add(&mut grads[range.clone()], row));
+                d_qkv.chunks_exact(step).for_each(|row| ops::add(&mut grads[range.clone()], &row[..width]));
             }
             ops::rms_weight_gradient(&branch, &x, eps, &mut grads[places.attention_norm.clone()]);
         }
@@ -318,14 +336,37 @@ impl<'p, 'a> Block<'p, 'a> {
         'p: 'w,
     {
         let stack = self.linear(self.weights.qkv, weight, TargetModule::qkv(self.config));
-        Linear { bias: self.weights.qkv_bias, ..stack }
+        Linear { y_step: ops::row_step(stack.out), bias: self.weights.qkv_bias, ..stack }
+    }
+
+    fn output<'w>(&self, weight: Weight<'w>) -> Linear<'w>
+    where
+        'a: 'w,
+    {
+        let linear = self.linear(self.weights.output, weight, OUTPUT);
+        Linear { x_step: self.input_step(linear.input), ..linear }
     }
 
     fn gate_up<'w>(&self, weight: Weight<'w>) -> Linear<'w>
     where
         'a: 'w,
     {
-        self.linear(self.weights.gate_up, weight, TargetModule::gate_up(self.config))
+        let linear = self.linear(self.weights.gate_up, weight, TargetModule::gate_up(self.config));
+        Linear { y_step: self.glu().gate_up_step, ..linear }
+    }
+
+    fn down<'w>(&self, weight: Weight<'w>) -> Linear<'w>
+    where
+        'a: 'w,
+    {
+        let linear = self.linear(self.weights.down, weight, DOWN);
+        Linear { x_step: self.input_step(linear.input), ..linear }
+    }
+
+    fn glu(&self) -> Glu {
+        let width = self.config.feed_forward_size;
+        let (gate_up_step, step) = (ops::row_step(2 * width), self.input_step(width));
+        Glu { activation: self.config.activation, width, gate_up_step, step }
     }
 
     /// A stack of projections with the adapters that lie on them.
@@ -333,7 +374,8 @@ impl<'p, 'a> Block<'p, 'a> {
     where
         'a: 'w,
     {
-        Linear { weight, out: matrix.row_count(), input: matrix.columns(), bias: None, lora: self.lora(modules) }
+        let (out, input) = (matrix.row_count(), matrix.columns());
+        Linear { weight, out, input, x_step: input, y_step: out, bias: None, lora: self.lora(modules) }
     }
 
     fn lora(&self, modules: &[TargetModule]) -> Option<LoraGroup<'a>> {
@@ -384,6 +426,8 @@ pub(crate) fn attention_shape(config: &DecoderConfig, layer: usize) -> Attention
         scale: config.attention_scale,
         softcap: config.attention_softcap,
         window: config.layers[layer].window,
+        step: ops::row_step(config.qkv_size()),
+        out_step: config.query_size(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::ops::{self, Head, HeadGradient, Targets};
 use crate::pass::{Pass, Ropes, StepOptions};
 use crate::pool::{Buffer, Pool};
 use crate::source::ModelFile;
+use crate::threads::lead;
 use crate::weights::{Frozen, Rows, WeightStorage, Weights};
 
 /// A frozen base model, ready to compute on the processor, or on the device that it was loaded for.
@@ -132,12 +133,14 @@ impl Decoder {
             let rows = device::Rows { embedded: &embedded, starts: &batch.starts, targets: &targets, weights: None };
             return engine.token_losses(&self.config, adapter, rows);
         }
-        let hidden = self.last_hidden(adapter, &batch.ids, &batch.starts)?;
-        let (_, normed, ids) = self.head_input(adapter, &hidden, &targets);
-        let mut nats = vec![0.0; ids.len()];
-        let targets = Targets { ids: &ids, weights: None, objective: Objective::default() };
-        self.head(adapter, &normed, targets, &mut nats, None)?;
-        Ok(nats)
+        lead(|| {
+            let hidden = self.last_hidden(adapter, &batch.ids, &batch.starts)?;
+            let (_, normed, ids) = self.head_input(adapter, &hidden, &targets);
+            let mut nats = vec![0.0; ids.len()];
+            let targets = Targets { ids: &ids, weights: None, objective: Objective::default() };
+            self.head(adapter, &normed, targets, &mut nats, None)?;
+            Ok(nats)
+        })
     }
 
     /// Summed loss of a batch; adds the gradient of `scale ·` loss with respect to every number of the adapter to `grads`,
@@ -168,12 +171,27 @@ impl Decoder {
         if let Some(seed) = options.dropout_seed.filter(|_| options.neftune_alpha > 0.0) {
             ops::add_noise(&mut x, self.config.hidden_size, starts, options.neftune_alpha, seed);
         }
-        let weights = batch.target_weights();
         if let Some(engine) = &self.engine {
+            let weights = batch.target_weights();
             let rows = device::Rows { embedded: &x, starts, targets: &targets, weights: weights.as_deref() };
             return engine.loss_and_gradients(&self.config, adapter, rows, scale, options, grads);
         }
+        lead(|| self.fused_gradients(adapter, batch, x, &targets, scale, options, grads))
+    }
 
+    /// [`Decoder::loss_and_gradients`] with the fused kernels, from the rows `x` that enter the first layer on.
+    #[allow(clippy::too_many_arguments)] // one inner function, called once; a struct would only rename these
+    fn fused_gradients<'p>(
+        &'p self,
+        adapter: &Adapter,
+        batch: &Batch,
+        mut x: Buffer<'p>,
+        targets: &[(usize, u32)],
+        scale: f32,
+        options: &StepOptions,
+        grads: &mut [f32],
+    ) -> Result<LossSum> {
+        let (starts, weights) = (batch.starts.as_slice(), batch.target_weights());
         let dropout_seed = options.dropout_seed.filter(|_| adapter.config().dropout > 0.0);
         let positions = batch.positions();
         let ropes = self.ropes(&positions);
@@ -204,7 +222,7 @@ impl Decoder {
             }
         }
 
-        let (rows, normed, ids) = self.head_input(adapter, &x, &targets);
+        let (rows, normed, ids) = self.head_input(adapter, &x, targets);
         let mut nats = vec![0.0; ids.len()];
         let mut d_normed = self.pool.take(normed.len());
         let targets = Targets { ids: &ids, weights: weights.as_deref(), objective: options.objective };
@@ -255,10 +273,12 @@ impl Decoder {
             let rows = device::Rows { embedded: &embedded, starts: &[0], targets: &[], weights: None };
             return engine.logits(&self.config, adapter, rows);
         }
-        let hidden = self.last_hidden(adapter, ids, &[0])?;
-        let mut logits = vec![0.0; ids.len() * self.config.vocabulary_size];
-        self.logits_of(adapter, &hidden, &mut logits)?;
-        Ok(logits)
+        lead(|| {
+            let hidden = self.last_hidden(adapter, ids, &[0])?;
+            let mut logits = vec![0.0; ids.len() * self.config.vocabulary_size];
+            self.logits_of(adapter, &hidden, &mut logits)?;
+            Ok(logits)
+        })
     }
 
     /// Logits `[rows, vocabulary]` of `hidden` `[rows, hidden]`, which comes out of the last layer.

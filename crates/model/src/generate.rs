@@ -17,6 +17,7 @@ use crate::lora::{Adapter, RowNorms};
 use crate::ops;
 use crate::pass::{Pass, Ropes};
 use crate::sampler::Sampler;
+use crate::threads::lead;
 
 /// Prompt tokens that are read in one pass.
 const PREFILL_TOKENS: usize = 2048;
@@ -120,9 +121,7 @@ impl Decoder {
         let vocabulary = config.vocabulary_size;
         let mut live = Vec::new();
         for group in groups(prompts) {
-            let (mut opened, hidden) = self.read_prompts(tuned, prompts, &group, options, &ropes)?;
-            let mut logits = vec![0.0; opened.len() * vocabulary];
-            self.logits_of(adapter, &hidden, &mut logits)?;
+            let (mut opened, mut logits) = lead(|| self.read_prompts(tuned, prompts, &group, options, &ropes))?;
             let mut choices = Vec::new();
             for (prompt, logits) in opened.iter_mut().zip(logits.chunks_exact_mut(vocabulary)) {
                 choices.push(prompt.sampler.choose(logits));
@@ -148,7 +147,7 @@ impl Decoder {
             if going.is_empty() {
                 return Ok(written);
             }
-            let mut logits = self.advance(tuned, &mut going, &ropes)?;
+            let mut logits = lead(|| self.advance(tuned, &mut going, &ropes))?;
             let mut choices = Vec::new();
             for (prompt, logits) in going.iter_mut().zip(logits.chunks_exact_mut(vocabulary)) {
                 choices.push(prompt.sampler.choose(logits));
@@ -157,7 +156,7 @@ impl Decoder {
         }
     }
 
-    /// Runs a group of prompts through the layers; gives their caches and the last hidden row of each.
+    /// Runs a group of prompts through the layers; gives their caches, and the logits `[prompts, vocabulary]` after each.
     fn read_prompts(
         &self,
         tuned: Tuned<'_>,
@@ -192,28 +191,31 @@ impl Decoder {
         let mut x = self.embed(adapter, &ids)?;
         for layer in 0..config.layers.len() {
             let block = self.block(layer, &pass);
+            let shape = block.attention();
             let rotated = block.rotated(&block.project(&x)?);
             for ((live, start), end) in opened.iter_mut().zip(&starts).zip(&ends) {
-                let rows = rotated[start * config.qkv_size()..end * config.qkv_size()].chunks_exact(config.qkv_size());
+                let rows = rotated[start * shape.step..end * shape.step].chunks_exact(shape.step);
                 let (mut keys, mut values) = (Vec::new(), Vec::new());
                 for row in rows {
-                    let (key, value) = row[config.query_size()..].split_at(config.kv_size());
+                    let (key, value) = row[config.query_size()..config.qkv_size()].split_at(config.kv_size());
                     keys.extend_from_slice(key);
                     values.extend_from_slice(value);
                 }
                 live.keys.push(keys);
                 live.values.push(values);
             }
-            let mut attended = self.pool().take(ids.len() * config.query_size());
+            let mut attended = self.pool().take(ids.len() * shape.out_step);
             let mut log_sums = self.pool().take(ids.len() * config.heads);
-            let shape = block.attention();
             ops::attention_forward(self.pool(), &shape, &rotated, &starts, &mut attended, &mut log_sums);
             drop(rotated);
             x = block.finished(&x, &attended)?;
         }
         let width = config.hidden_size;
-        let last_rows = ends.iter().flat_map(|end| x[(end - 1) * width..end * width].iter().copied()).collect();
-        Ok((opened, last_rows))
+        let last_rows: Vec<f32> =
+            ends.iter().flat_map(|end| x[(end - 1) * width..end * width].iter().copied()).collect();
+        let mut logits = vec![0.0; opened.len() * config.vocabulary_size];
+        self.logits_of(adapter, &last_rows, &mut logits)?;
+        Ok((opened, logits))
     }
 
     /// One more token for every live prompt: logits `[prompts, vocabulary]`.
@@ -229,11 +231,12 @@ impl Decoder {
         for layer in 0..config.layers.len() {
             let block = self.block(layer, &pass);
             let rotated = block.rotated(&block.project(&x)?);
-            let mut attended = self.pool().take(live.len() * config.query_size());
             let shape = block.attention();
-            let rows = attended.par_chunks_mut(config.query_size()).zip(rotated.par_chunks(config.qkv_size()));
+            let mut attended = self.pool().take(live.len() * shape.out_step);
+            let rows = attended.par_chunks_mut(shape.out_step).zip(rotated.par_chunks(shape.step));
             live.par_iter_mut().zip(rows).for_each(|(prompt, (attended, row))| {
-                let (query, key_value) = row.split_at(config.query_size());
+                let (query, key_value) = row[..config.qkv_size()].split_at(config.query_size());
+                let attended = &mut attended[..config.query_size()];
                 let (key, value) = key_value.split_at(config.kv_size());
                 prompt.keys[layer].extend_from_slice(key);
                 prompt.values[layer].extend_from_slice(value);

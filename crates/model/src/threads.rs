@@ -15,3 +15,9 @@ pub fn use_threads(count: usize) -> Result<()> {
 pub fn threads() -> usize {
     rayon::current_num_threads()
 }
+
+/// Does work whose parts are done in parallel on one of the engine's own threads. Led from outside, every part would put the caller to
+/// sleep and wake it again.
+pub(crate) fn lead<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| work())
+}

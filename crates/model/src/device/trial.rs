@@ -138,8 +138,9 @@ impl Numbers {
 /// Two packed sequences that cross a block, with a window, grouped heads and a cap.
 fn attention(numbers: &Numbers) -> Result<Tensor> {
     const TOKENS: usize = 300;
-    let shape =
-        AttentionShape { heads: 4, kv_heads: 2, head_size: 16, scale: 0.25, softcap: Some(5.0), window: Some(50) };
+    let (heads, kv_heads, head_size) = (4, 2, 16);
+    let (scale, softcap, window, step, out_step) = (0.25, Some(5.0), Some(50), 128, 64);
+    let shape = AttentionShape { heads, kv_heads, head_size, scale, softcap, window, step, out_step };
     let seen = Seen::new(&[0, 270], TOKENS, shape.window, &numbers.0)?;
     let heads = Heads {
         queries: numbers.of(1, &[4, TOKENS, 16])?,

@@ -33,13 +33,13 @@ pub(crate) struct AttentionShape {
     pub(crate) softcap: Option<f32>,
     /// See [`crate::config::LayerConfig::window`].
     pub(crate) window: Option<usize>,
+    /// From one row of query, key and value heads to the next.
+    pub(crate) step: usize,
+    /// From one row of the result to the next.
+    pub(crate) out_step: usize,
 }
 
 impl AttentionShape {
-    fn width(&self) -> usize {
-        (self.heads + 2 * self.kv_heads) * self.head_size
-    }
-
     fn query_column(&self, head: usize) -> usize {
         head * self.head_size
     }
@@ -139,7 +139,7 @@ fn product(y: MatMut<'_>, onto: Onto, a: Mat<'_>, b: Mat<'_>, factor: f32) {
 /// Attention of packed sequences.
 ///
 /// `qkv` is `[tokens, width]`: query heads, key heads, value heads. `starts` are the first rows of the sequences. Writes
-/// `out` `[tokens, heads · head_size]` and `log_sums` `[tokens, heads]`.
+/// `out` `[tokens, heads · head_size]` and `log_sums` `[tokens, heads]`. Rows lie as [`AttentionShape`] says.
 pub(crate) fn attention_forward(
     pool: &Pool,
     shape: &AttentionShape,
@@ -149,12 +149,12 @@ pub(crate) fn attention_forward(
     log_sums: &mut [f32],
 ) {
     let _span = span(Work::Attention);
-    let (width, size, out_width) = (shape.width(), shape.head_size, shape.heads * shape.head_size);
-    let tokens = qkv.len() / width;
+    let AttentionShape { head_size: size, step, out_step, .. } = *shape;
+    let tokens = qkv.len() / step;
     let mut tasks = Vec::new();
     let (mut out, mut log_sums) = (out, log_sums);
     for block in blocks(starts, tokens) {
-        let (out_part, out_rest) = out.split_at_mut(block.rows.len() * out_width);
+        let (out_part, out_rest) = out.split_at_mut(block.rows.len() * out_step);
         let (log_part, log_rest) = log_sums.split_at_mut(block.rows.len() * shape.heads);
         tasks.push((block, out_part, log_part));
         (out, log_sums) = (out_rest, log_rest);
@@ -162,13 +162,13 @@ pub(crate) fn attention_forward(
     tasks.into_par_iter().for_each(|(block, out, log_sums)| {
         let keys = shape.keys(&block.rows);
         let (rows, seen) = (block.rows.len(), keys.len());
-        let query_row = (block.start + block.rows.start) * width;
-        let key_row = (block.start + keys.start) * width;
+        let query_row = (block.start + block.rows.start) * step;
+        let key_row = (block.start + keys.start) * step;
         let mut scores = pool.take(rows * seen);
         for head in 0..shape.heads {
-            let q = Mat::strided(&qkv[query_row + shape.query_column(head)..], rows, size, width);
-            let k = Mat::strided(&qkv[key_row + shape.key_column(head)..], seen, size, width);
-            let v = Mat::strided(&qkv[key_row + shape.value_column(head)..], seen, size, width);
+            let q = Mat::strided(&qkv[query_row + shape.query_column(head)..], rows, size, step);
+            let k = Mat::strided(&qkv[key_row + shape.key_column(head)..], seen, size, step);
+            let v = Mat::strided(&qkv[key_row + shape.value_column(head)..], seen, size, step);
             product(MatMut::new(&mut scores, rows, seen), Onto::Nothing, q, k.t(), shape.scale);
             if let Some(cap) = shape.softcap {
                 softcap(&mut scores, cap);
@@ -178,7 +178,7 @@ pub(crate) fn attention_forward(
                 let from = shape.first_key(query) - keys.start;
                 log_sums[row * shape.heads + head] = softmax_row(scores, from, query + 1 - keys.start);
             }
-            let y = MatMut::strided(&mut out[head * size..], rows, size, out_width);
+            let y = MatMut::strided(&mut out[head * size..], rows, size, out_step);
             product(y, Onto::Nothing, Mat::new(&scores, rows, seen), v, 1.0);
         }
     });
@@ -195,9 +195,8 @@ pub(crate) fn attention_backward(
     dqkv: &mut [f32],
 ) {
     let _span = span(Work::Attention);
-    let (width, size) = (shape.width(), shape.head_size);
-    let tokens = qkv.len() / width;
-    let heads = shape.heads;
+    let AttentionShape { heads, head_size: size, step, .. } = *shape;
+    let tokens = qkv.len() / step;
     // One task per sequence and head, each with its own rows of dq, dk, dv: [sequence][head][length, 3 · size].
     let mut parts = pool.take(tokens * heads * 3 * size);
     let mut tasks = Vec::new();
@@ -215,8 +214,8 @@ pub(crate) fn attention_backward(
     });
 
     // Put them together token by token; the heads that share a key add up, always in the same order.
-    dqkv.par_chunks_mut(BLOCK * width).enumerate().for_each(|(block, rows)| {
-        for (row, target) in rows.chunks_exact_mut(width).enumerate() {
+    dqkv.par_chunks_mut(BLOCK * step).enumerate().for_each(|(block, rows)| {
+        for (row, target) in rows.chunks_exact_mut(step).enumerate() {
             let token = block * BLOCK + row;
             let sequence = starts.partition_point(|start| *start <= token) - 1;
             let (start, length) = (starts[sequence], ends[sequence] - starts[sequence]);
@@ -246,7 +245,7 @@ fn one_head_backward(
     head: usize,
     part: &mut [f32],
 ) {
-    let (width, size, out_width) = (shape.width(), shape.head_size, shape.heads * shape.head_size);
+    let AttentionShape { head_size: size, step, out_step, .. } = *shape;
     let (dq, rest) = part.split_at_mut(length * size);
     rest.fill(0.0);
     let (dk, dv) = rest.split_at_mut(length * size);
@@ -254,13 +253,13 @@ fn one_head_backward(
         let block = from..(from + BLOCK).min(length);
         let keys = shape.keys(&block);
         let (rows, seen) = (block.len(), keys.len());
-        let query_row = (start + block.start) * width;
-        let key_row = (start + keys.start) * width;
-        let out_at = (start + block.start) * out_width + head * size;
-        let q = Mat::strided(&qkv[query_row + shape.query_column(head)..], rows, size, width);
-        let k = Mat::strided(&qkv[key_row + shape.key_column(head)..], seen, size, width);
-        let v = Mat::strided(&qkv[key_row + shape.value_column(head)..], seen, size, width);
-        let d_out = Mat::strided(&dout[out_at..], rows, size, out_width);
+        let query_row = (start + block.start) * step;
+        let key_row = (start + keys.start) * step;
+        let out_at = (start + block.start) * out_step + head * size;
+        let q = Mat::strided(&qkv[query_row + shape.query_column(head)..], rows, size, step);
+        let k = Mat::strided(&qkv[key_row + shape.key_column(head)..], seen, size, step);
+        let v = Mat::strided(&qkv[key_row + shape.value_column(head)..], seen, size, step);
+        let d_out = Mat::strided(&dout[out_at..], rows, size, out_step);
         let mut p = pool.take(rows * seen);
         let mut ds = pool.take(rows * seen);
         product(MatMut::new(&mut p, rows, seen), Onto::Nothing, q, k.t(), shape.scale);
@@ -276,7 +275,7 @@ fn one_head_backward(
             let token = start + query;
             let from = shape.first_key(query) - keys.start;
             probabilities_row(p, from, query + 1 - keys.start, log_sums[token * shape.heads + head]);
-            let column = token * out_width + head * size;
+            let column = token * out_step + head * size;
             let delta = dot(&dout[column..column + size], &out[column..column + size]);
             score_gradient_row(ds, p, delta);
         }

@@ -54,12 +54,26 @@ wide! {
     }
 }
 
+/// A gated activation of rows that need not touch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Glu {
+    pub(crate) activation: Activation,
+    /// Numbers of the gate, of what is gated, and of the result.
+    pub(crate) width: usize,
+    /// From one row of gate and gated to the next, at least `2 · width`.
+    pub(crate) gate_up_step: usize,
+    /// From one row of the result to the next, at least `width`.
+    pub(crate) step: usize,
+}
+
 /// `y = activation(gate) · up`. `gate_up` is `[rows, 2 · width]`, gate first; `y` is `[rows, width]`.
-pub(crate) fn glu_forward(activation: Activation, gate_up: &[f32], width: usize, y: &mut [f32]) {
+pub(crate) fn glu_forward(glu: Glu, gate_up: &[f32], y: &mut [f32]) {
     let _span = span(Work::Activation);
-    y.par_chunks_mut(ROWS * width).zip(gate_up.par_chunks(ROWS * 2 * width)).for_each(|(y, gate_up)| {
-        for (y, row) in y.chunks_exact_mut(width).zip(gate_up.chunks_exact(2 * width)) {
-            let (gate, up) = row.split_at(width);
+    let Glu { activation, width, gate_up_step, step } = glu;
+    y.par_chunks_mut(ROWS * step).zip(gate_up.par_chunks(ROWS * gate_up_step)).for_each(|(y, gate_up)| {
+        for (y, row) in y.chunks_exact_mut(step).zip(gate_up.chunks_exact(gate_up_step)) {
+            let (gate, up) = row[..2 * width].split_at(width);
+            let y = &mut y[..width];
             match activation {
                 Activation::Gelu => gelu_row(gate, up, y),
                 Activation::Silu => silu_row(gate, up, y),
@@ -69,11 +83,13 @@ pub(crate) fn glu_forward(activation: Activation, gate_up: &[f32], width: usize,
 }
 
 /// The backward pass, in place: `gate_up` becomes its own gradient, given `dy` `[rows, width]`.
-pub(crate) fn glu_backward(activation: Activation, dy: &[f32], width: usize, gate_up: &mut [f32]) {
+pub(crate) fn glu_backward(glu: Glu, dy: &[f32], gate_up: &mut [f32]) {
     let _span = span(Work::Activation);
-    gate_up.par_chunks_mut(ROWS * 2 * width).zip(dy.par_chunks(ROWS * width)).for_each(|(gate_up, dy)| {
-        for (row, dy) in gate_up.chunks_exact_mut(2 * width).zip(dy.chunks_exact(width)) {
-            let (gate, up) = row.split_at_mut(width);
+    let Glu { activation, width, gate_up_step, step } = glu;
+    gate_up.par_chunks_mut(ROWS * gate_up_step).zip(dy.par_chunks(ROWS * step)).for_each(|(gate_up, dy)| {
+        for (row, dy) in gate_up.chunks_exact_mut(gate_up_step).zip(dy.chunks_exact(step)) {
+            let (gate, up) = row[..2 * width].split_at_mut(width);
+            let dy = &dy[..width];
             match activation {
                 Activation::Gelu => gelu_row_backward(dy, gate, up),
                 Activation::Silu => silu_row_backward(dy, gate, up),

@@ -30,6 +30,10 @@ pub(crate) struct Linear<'a> {
     pub(crate) out: usize,
     /// Width of the common input.
     pub(crate) input: usize,
+    /// From one row of the input to the next, at least `input`; no more than that with dropout, which counts its numbers.
+    pub(crate) x_step: usize,
+    /// From one row of the output to the next, at least `out`.
+    pub(crate) y_step: usize,
     /// Added to every output row, `[out]`.
     pub(crate) bias: Option<&'a [f32]>,
     /// The adapters on it, if any.
@@ -92,7 +96,7 @@ impl LoraGroup<'_> {
 }
 
 impl Linear<'_> {
-    /// `y` `[tokens, out]` from `x` `[tokens, input]`.
+    /// `y` `[tokens, out]` from `x` `[tokens, input]`, rows `y_step` and `x_step` apart.
     pub(crate) fn forward<'p>(&self, pool: &'p Pool, x: &[f32], y: &mut [f32]) -> LinearSaved<'p> {
         let inner = self.lora.as_ref().map(|lora| self.inner(lora, pool, x));
         self.products(x, inner.as_deref(), y);
@@ -100,18 +104,19 @@ impl Linear<'_> {
             self.magnitudes_forward(lora, pool, x, inner, y);
         }
         if let Some(bias) = self.bias {
-            y.par_chunks_mut(16 * self.out).for_each(|rows| rows.chunks_exact_mut(self.out).for_each(|y| add(y, bias)));
+            let step = self.y_step;
+            y.par_chunks_mut(16 * step).for_each(|rows| rows.chunks_exact_mut(step).for_each(|y| add(y, bias)));
         }
         LinearSaved(inner)
     }
 
     /// `x · Aᵀ` of all pieces, `[tokens, rank · pieces]`.
     fn inner<'p>(&self, lora: &LoraGroup<'_>, pool: &'p Pool, x: &[f32]) -> Buffer<'p> {
-        let (tokens, columns) = (x.len() / self.input, lora.columns());
+        let (tokens, columns) = (x.len() / self.x_step, lora.columns());
         let mut inner = pool.take(tokens * columns);
         if !lora.drops() {
             let a = Mat::new(&lora.params[lora.stacked_a()], columns, self.input);
-            let x = Mat::new(x, tokens, self.input);
+            let x = Mat::strided(x, tokens, self.input, self.x_step);
             sgemm(MatMut::new(&mut inner, tokens, columns), Onto::Nothing, x, a.t(), 1.0);
             return inner;
         }
@@ -127,12 +132,12 @@ impl Linear<'_> {
 
     /// `y = x · Wᵀ`, and what the adapters make of their `inner` rows in the same go.
     fn products(&self, x: &[f32], inner: Option<&[f32]>, y: &mut [f32]) {
-        let tokens = x.len() / self.input;
+        let tokens = x.len() / self.x_step;
         let frozen = |columns: Range<usize>| self.frozen(x, columns);
         if let Weight::Stored(parts) = self.weight {
             let mut column = 0;
             for part in parts {
-                stored_product(*part, self.input, x, y, self.out, column);
+                stored_product(*part, self.input, x, y, self.y_step, column);
                 column += part.rows;
             }
         }
@@ -142,11 +147,11 @@ impl Linear<'_> {
             for (index, piece) in lora.pieces.iter().enumerate() {
                 let columns = piece.column..piece.column + piece.out;
                 if expanded && column < columns.start {
-                    let y = MatMut::strided(&mut y[column..], tokens, columns.start - column, self.out);
+                    let y = MatMut::strided(&mut y[column..], tokens, columns.start - column, self.y_step);
                     sgemm_sum(y, Onto::Nothing, &[frozen(column..columns.start)]);
                 }
                 column = columns.end;
-                let y = MatMut::strided(&mut y[columns.start..], tokens, piece.out, self.out);
+                let y = MatMut::strided(&mut y[columns.start..], tokens, piece.out, self.y_step);
                 let added = lora.added(inner, index);
                 if expanded {
                     sgemm_sum(y, Onto::Nothing, &[frozen(columns), added]);
@@ -156,7 +161,7 @@ impl Linear<'_> {
             }
         }
         if expanded && column < self.out {
-            let y = MatMut::strided(&mut y[column..], tokens, self.out - column, self.out);
+            let y = MatMut::strided(&mut y[column..], tokens, self.out - column, self.y_step);
             sgemm_sum(y, Onto::Nothing, &[frozen(column..self.out)]);
         }
     }
@@ -168,16 +173,16 @@ impl Linear<'_> {
             let gains = magnitude.gains(lora.params);
             if piece.dropout_seed.is_some() {
                 let u = self.through(lora, pool, x, inner, index);
-                add_gained(y, self.out, piece.column, &gains, &u);
+                add_gained(y, self.y_step, piece.column, &gains, &u);
             } else {
-                scale_columns(y, self.out, piece.column, &gains);
+                scale_columns(y, self.y_step, piece.column, &gains);
             }
         }
     }
 
     /// `(W + scaling · B · A) x'` of one piece, `[tokens, out]`, where `x'` is `x` after dropout and `inner` holds `A x'`.
     fn through<'p>(&self, lora: &LoraGroup<'_>, pool: &'p Pool, x: &[f32], inner: &[f32], index: usize) -> Buffer<'p> {
-        let (tokens, piece) = (x.len() / self.input, &lora.pieces[index]);
+        let (tokens, piece) = (x.len() / self.x_step, &lora.pieces[index]);
         let mut u = pool.take(tokens * piece.out);
         let mut dropped = pool.take(if piece.dropout_seed.is_some() { x.len() } else { 0 });
         let x = if piece.dropout_seed.is_some() {
@@ -194,8 +199,14 @@ impl Linear<'_> {
     /// `x · Wᵀ` of some columns of the result.
     fn frozen<'m>(&'m self, x: &'m [f32], columns: Range<usize>) -> Term<'m> {
         let rows = &self.expanded()[columns.start * self.input..columns.end * self.input];
-        let (x, w) = (Mat::new(x, x.len() / self.input, self.input), Mat::new(rows, columns.len(), self.input));
+        let x = Mat::strided(x, x.len() / self.x_step, self.input, self.x_step);
+        let w = Mat::new(rows, columns.len(), self.input);
         Term { a: x, b: w.t(), factor: 1.0 }
+    }
+
+    /// The gradient with respect to the input, `[tokens, input]`.
+    fn rows_of_input<'m>(&self, dx: &'m mut [f32], tokens: usize) -> MatMut<'m> {
+        MatMut::strided(dx, tokens, self.input, self.x_step)
     }
 
     /// The frozen rows of one piece.
@@ -222,17 +233,17 @@ impl Linear<'_> {
         grads: &mut [f32],
         mut dx: Option<&mut [f32]>,
     ) {
-        let tokens = x.len() / self.input;
+        let tokens = x.len() / self.x_step;
         let gained = self.magnitudes_backward(pool, x, saved, dy, grads);
         let adapted = gained.as_deref().unwrap_or(dy);
         let frozen = |dy| Term {
-            a: Mat::new(dy, tokens, self.out),
+            a: Mat::strided(dy, tokens, self.out, self.y_step),
             b: Mat::new(self.expanded(), self.out, self.input),
             factor: 1.0,
         };
         let (Some(lora), LinearSaved(Some(inner))) = (&self.lora, saved) else {
             if let Some(dx) = dx {
-                sgemm_sum(MatMut::new(dx, tokens, self.input), Onto::Nothing, &[frozen(dy)]);
+                sgemm_sum(self.rows_of_input(dx, tokens), Onto::Nothing, &[frozen(dy)]);
             }
             return;
         };
@@ -240,28 +251,28 @@ impl Linear<'_> {
         let columns = lora.columns();
         let mut d_inner = pool.take(tokens * columns);
         for (index, piece) in lora.pieces.iter().enumerate() {
-            let dy = Mat::strided(&adapted[piece.column..], tokens, piece.out, self.out);
+            let dy = Mat::strided(&adapted[piece.column..], tokens, piece.out, self.y_step);
             let inner = Mat::strided(&inner[index * lora.rank..], tokens, lora.rank, columns);
-            let gradient = MatMut::new(&mut grads[piece.b.clone()], piece.out, lora.rank);
-            sgemm(gradient, Onto::Itself, dy.t(), inner, lora.scaling);
             let b = Mat::new(&lora.params[piece.b.clone()], piece.out, lora.rank);
             let y = MatMut::strided(&mut d_inner[index * lora.rank..], tokens, lora.rank, columns);
             sgemm(y, Onto::Nothing, dy, b, lora.scaling);
+            let gradient = MatMut::new(&mut grads[piece.b.clone()], piece.out, lora.rank);
+            sgemm(gradient, Onto::Itself, dy.t(), inner, lora.scaling);
         }
         if !lora.drops() {
             let d_inner = Mat::new(&d_inner, tokens, columns);
             let gradient = MatMut::new(&mut grads[lora.stacked_a()], columns, self.input);
-            sgemm(gradient, Onto::Itself, d_inner.t(), Mat::new(x, tokens, self.input), 1.0);
+            sgemm(gradient, Onto::Itself, d_inner.t(), Mat::strided(x, tokens, self.input, self.x_step), 1.0);
             if let Some(dx) = dx {
                 let a = Mat::new(&lora.params[lora.stacked_a()], columns, self.input);
                 let through = Term { a: d_inner, b: a, factor: 1.0 };
-                sgemm_sum(MatMut::new(dx, tokens, self.input), Onto::Nothing, &[frozen(adapted), through]);
+                sgemm_sum(self.rows_of_input(dx, tokens), Onto::Nothing, &[frozen(adapted), through]);
             }
             return;
         }
         // With dropout the frozen product keeps the whole input; what the gains add to it follows below.
         if let Some(dx) = dx.as_deref_mut() {
-            sgemm_sum(MatMut::new(dx, tokens, self.input), Onto::Nothing, &[frozen(dy)]);
+            sgemm_sum(self.rows_of_input(dx, tokens), Onto::Nothing, &[frozen(dy)]);
         }
         let mut dropped = pool.take(x.len());
         for (index, piece) in lora.pieces.iter().enumerate() {
@@ -276,7 +287,7 @@ impl Linear<'_> {
                 if gained.is_some() {
                     let weight = Mat::new(self.rows_of(piece), piece.out, self.input);
                     for (dy, factor) in [(adapted, 1.0), (dy, -1.0)] {
-                        let dy = Mat::strided(&dy[piece.column..], tokens, piece.out, self.out);
+                        let dy = Mat::strided(&dy[piece.column..], tokens, piece.out, self.y_step);
                         sgemm(MatMut::new(&mut through, tokens, self.input), Onto::Itself, dy, weight, factor);
                     }
                 }
@@ -303,18 +314,16 @@ impl Linear<'_> {
             let Some(magnitude) = &piece.magnitude else { continue };
             // Computed once more rather than kept: another [tokens, out] per projection would be.
             let u = self.through(lora, pool, x, inner, index);
-            magnitude.gradient(&dy[piece.column..], self.out, &u, grads);
-            scale_columns(&mut gained, self.out, piece.column, &magnitude.gains(lora.params));
+            magnitude.gradient(&dy[piece.column..], self.y_step, &u, grads);
+            scale_columns(&mut gained, self.y_step, piece.column, &magnitude.gains(lora.params));
         }
         Some(gained)
     }
 }
 
-/// Adds the gradient of a matrix that is itself trained, `[out, input]`: `dyᵀ · x`.
-pub(crate) fn weight_gradient(dy: &[f32], x: &[f32], out: usize, input: usize, gradient: &mut [f32]) {
-    let tokens = x.len() / input;
-    let dy = Mat::new(dy, tokens, out);
-    sgemm(MatMut::new(gradient, out, input), Onto::Itself, dy.t(), Mat::new(x, tokens, input), 1.0);
+/// Adds the gradient of a matrix that is itself trained, `[out, input]`: `dyᵀ · x` of `[tokens, out]` and `[tokens, input]`.
+pub(crate) fn weight_gradient(dy: Mat<'_>, x: Mat<'_>, gradient: &mut [f32]) {
+    sgemm(MatMut::new(gradient, dy.columns(), x.columns()), Onto::Itself, dy.t(), x, 1.0);
 }
 
 /// Numbers per parallel task of an element-wise loop.

@@ -25,9 +25,9 @@ mod stored;
 pub(crate) use attention::{AttentionShape, attend_cached, attention_backward, attention_forward};
 pub(crate) use dequantise::dequantise;
 pub(crate) use dora::{Magnitude, row_norms};
-pub(crate) use glu::{glu_backward, glu_forward};
+pub(crate) use glu::{Glu, glu_backward, glu_forward};
 pub(crate) use head::{Head, HeadGradient, Targets, head_loss, tiles};
-pub(crate) use lanes::{add, dot, scale};
+pub(crate) use lanes::{add, dot, row_step, scale};
 pub(crate) use linear::{Linear, LinearSaved, LoraGroup, LoraPiece, Weight, dropout_mask, mix, weight_gradient};
 pub(crate) use noise::add_noise;
 pub(crate) use norm::{

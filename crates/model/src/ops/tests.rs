@@ -65,17 +65,31 @@ fn the_gradient_of_rms_norm_is_that_of_finite_differences() {
     }
 }
 
+/// Rows without gaps.
+fn glu(activation: Activation, width: usize) -> Glu {
+    Glu { activation, width, gate_up_step: 2 * width, step: width }
+}
+
+/// Rows of `width` numbers, each followed by `gap` that mean nothing, for a result or as a gradient that is zero there.
+fn spread(values: &[f32], width: usize, gap: usize) -> Vec<f32> {
+    values.chunks_exact(width).flat_map(|row| row.iter().copied().chain(vec![0.0; gap])).collect()
+}
+
 #[test]
 fn the_gradient_of_the_gated_activation_is_that_of_finite_differences() {
     let (x, dy) = (random(1, 3 * 40).iter().map(|x| x * 3.0).collect::<Vec<_>>(), random(2, 3 * 20));
-    for activation in [Activation::Gelu, Activation::Silu] {
+    for (activation, gap) in
+        [(Activation::Gelu, 0), (Activation::Silu, 0), (Activation::Gelu, 3), (Activation::Silu, 5)]
+    {
+        let glu = Glu { gate_up_step: 40 + gap, step: 20 + 2 * gap, ..glu(activation, 20) };
+        let (x, dy) = (spread(&x, 40, gap), spread(&dy, 20, 2 * gap));
         let value = |x: &[f32]| {
             let mut y = vec![0.0; dy.len()];
-            glu_forward(activation, x, 20, &mut y);
+            glu_forward(glu, x, &mut y);
             inner(&y, &dy)
         };
         let mut gradient = x.clone();
-        glu_backward(activation, &dy, 20, &mut gradient);
+        glu_backward(glu, &dy, &mut gradient);
         check_gradient(&x, &gradient, value);
     }
 }
@@ -84,13 +98,13 @@ fn the_gradient_of_the_gated_activation_is_that_of_finite_differences() {
 fn the_gated_activations_agree_with_their_formulas() {
     let gate_up = [-2.0, 0.5, 3.0, 1.0, 2.0, -1.0];
     let mut y = [0.0; 3];
-    glu_forward(Activation::Silu, &gate_up, 3, &mut y);
+    glu_forward(glu(Activation::Silu, 3), &gate_up, &mut y);
     // x / (1 + e^-x) times the second half, in f64.
     let silu = |x: f64| x / (1.0 + (-x).exp());
     for (y, expected) in y.iter().zip([silu(-2.0), 2.0 * silu(0.5), -silu(3.0)]) {
         assert!((f64::from(*y) - expected).abs() < 1e-6, "{y} instead of {expected}");
     }
-    glu_forward(Activation::Gelu, &gate_up, 3, &mut y);
+    glu_forward(glu(Activation::Gelu, 3), &gate_up, &mut y);
     // 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) times the second half, with f64 tanh.
     let gelu = |x: f64| 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3))).tanh());
     for (y, expected) in y.iter().zip([gelu(-2.0), 2.0 * gelu(0.5), -gelu(3.0)]) {
@@ -154,8 +168,10 @@ const STARTS: [usize; 3] = [0, 150, 151];
 const TOKENS: usize = 221;
 
 fn shapes() -> [AttentionShape; 4] {
-    let shape =
-        |heads, kv_heads, window| AttentionShape { heads, kv_heads, head_size: 8, scale: 0.7, softcap: None, window };
+    let shape = |heads, kv_heads, window| {
+        let (step, out_step) = ((heads + 2 * kv_heads) * 8, heads * 8);
+        AttentionShape { heads, kv_heads, head_size: 8, scale: 0.7, softcap: None, window, step, out_step }
+    };
     let capped = AttentionShape { softcap: Some(1.5), ..shape(4, 2, None) };
     [shape(4, 1, None), shape(4, 2, Some(20)), shape(2, 2, Some(100)), capped]
 }
@@ -187,6 +203,17 @@ fn the_gradient_of_attention_is_that_of_finite_differences() {
         let mut gradient = vec![f32::NAN; qkv.len()];
         attention_backward(&Pool::default(), &shape, &qkv, &STARTS, (&out, &log_sums), &dout, &mut gradient);
         check_gradient(&qkv, &gradient, |qkv| inner(&attend(&shape, qkv).0, &dout));
+
+        // The same numbers in rows that do not touch.
+        let (width, out_width) = (shape.step, shape.out_step);
+        let apart = AttentionShape { step: width + 3, out_step: out_width + 5, ..shape };
+        let (qkv, out, dout) = (spread(&qkv, width, 3), spread(&out, out_width, 5), spread(&dout, out_width, 5));
+        let mut again = vec![0.0; TOKENS * apart.out_step];
+        attention_forward(&Pool::default(), &apart, &qkv, &STARTS, &mut again, &mut log_sums.clone());
+        assert_eq!(again, out);
+        let mut again = vec![0.0; qkv.len()];
+        attention_backward(&Pool::default(), &apart, &qkv, &STARTS, (&out, &log_sums), &dout, &mut again);
+        assert_eq!(again, spread(&gradient, width, 3));
     }
 }
 
@@ -227,7 +254,12 @@ fn linear<'a>(
     };
     let pieces = vec![piece(0, 0, 6, 0..30, 60..78, 90..96), piece(1, 9, 4, 30..60, 78..90, 96..100)];
     let lora = LoraGroup { params, rank: 3, scaling: 1.5, dropout: 0.3, pieces };
-    Linear { weight: Weight::Expanded(weight), out: 13, input: 10, bias: Some(BIAS), lora: Some(lora) }
+    let weight = Weight::Expanded(weight);
+    Linear { weight, out: 13, input: 10, x_step: 10, y_step: 13, bias: Some(BIAS), lora: Some(lora) }
+}
+
+fn with_gaps(linear: Linear<'_>, x_gap: usize, y_gap: usize) -> Linear<'_> {
+    Linear { x_step: linear.input + x_gap, y_step: linear.out + y_gap, ..linear }
 }
 
 #[test]
@@ -235,16 +267,25 @@ fn the_gradients_of_an_adapted_projection_are_those_of_finite_differences() {
     let (weight, params, x, dy) = (random(1, 130), random(2, 100), random(3, 70), random(4, 91));
     // The backward pass takes them for constants, and so must the differences.
     let norms = [vec![1.5, 0.8, 2.0, 1.1, 0.9, 1.3], vec![1.2, 0.7, 1.0, 1.9]];
-    for (dropout_seed, norms) in [(None, None), (Some(9), None), (None, Some(&norms)), (Some(9), Some(&norms))] {
+    let cases = [
+        (None, None, 0, 0),
+        (None, None, 2, 3),
+        (Some(9), None, 0, 4),
+        (None, Some(&norms), 5, 1),
+        (Some(9), Some(&norms), 0, 0),
+        (Some(9), Some(&norms), 0, 2),
+    ];
+    for (dropout_seed, norms, x_gap, y_gap) in cases {
         let pool = Pool::default();
+        let (x, dy) = (spread(&x, 10, x_gap), spread(&dy, 13, y_gap));
         let value = |params: &[f32], x: &[f32]| {
-            let mut y = vec![f32::NAN; dy.len()];
-            linear(&weight, params, dropout_seed, norms).forward(&pool, x, &mut y);
+            let mut y = vec![0.0; dy.len()];
+            with_gaps(linear(&weight, params, dropout_seed, norms), x_gap, y_gap).forward(&pool, x, &mut y);
             inner(&y, &dy)
         };
-        let of = linear(&weight, &params, dropout_seed, norms);
-        let saved = of.forward(&pool, &x, &mut vec![f32::NAN; dy.len()]);
-        let (mut grads, mut dx) = (vec![0.0; params.len()], vec![f32::NAN; x.len()]);
+        let of = with_gaps(linear(&weight, &params, dropout_seed, norms), x_gap, y_gap);
+        let saved = of.forward(&pool, &x, &mut vec![0.0; dy.len()]);
+        let (mut grads, mut dx) = (vec![0.0; params.len()], vec![0.0; x.len()]);
         of.backward(&pool, &x, &saved, &dy, &mut grads, Some(&mut dx));
         check_gradient(&params, &grads, |params| value(params, &x));
         check_gradient(&x, &dx, |x| value(&params, x));
@@ -271,7 +312,9 @@ fn dora_gives_what_its_definition_says() {
         LoraPiece { column: 0, out, a: 0..10, b: 10..10 + out * rank, dropout_seed: None, magnitude: Some(magnitude) };
     let lora = LoraGroup { params: &params, rank, scaling: 0.5, dropout: 0.0, pieces: vec![piece] };
     let bias = random(5, out);
-    let linear = Linear { weight: Weight::Expanded(&weight), out, input, bias: Some(&bias), lora: Some(lora) };
+    let at_work = Weight::Expanded(&weight);
+    let linear =
+        Linear { weight: at_work, out, input, x_step: input, y_step: out, bias: Some(&bias), lora: Some(lora) };
     let x = random(6, input);
     let mut y = vec![f32::NAN; out];
     linear.forward(&pool, &x, &mut y);
