@@ -75,7 +75,7 @@ fn stand_ins(home: &Path) -> Outcome<PathBuf> {
     for (module, name, file) in LIBRARIES {
         let bindings = sources.join("src").join(module).join("sys/mod.rs");
         let text = std::fs::read_to_string(&bindings).map_err(at(&bindings))?;
-        let code: String = functions(&text).iter().map(|name| format!("void {name}(void) {{}}\n")).collect();
+        let code = functions(&text).into_iter().map(|name| ["void ", name, "(void) {}\n"].concat()).collect::<String>();
         let source = folder.join(format!("{name}.c"));
         std::fs::write(&source, code).map_err(at(&source))?;
         let mut compile = Command::new("g++");

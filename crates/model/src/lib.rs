@@ -42,7 +42,7 @@ pub use guard::{prove_gradients, prove_gradients_of};
 pub use lora::{Adapter, LoraConfig, TargetModule};
 pub use memory::{MemoryNeeds, StepShape, full_parameters, memory_estimate};
 pub use objective::Objective;
-pub use ops::best_product_rate;
+pub use ops::{best_product_rate, product_rate};
 pub use pass::StepOptions;
 pub use source::ModelFile;
 pub use threads::{threads, use_threads};

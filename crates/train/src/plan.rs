@@ -103,8 +103,8 @@ pub struct Circumstances<'a> {
     pub memory_available: u64,
     /// Free disk, bytes.
     pub disk_free: u64,
-    /// Physical cores.
-    pub cores: usize,
+    /// Multiplications and additions a second of this machine's products of matrices, all cores together.
+    pub product_rate: f64,
 }
 
 /// Above this a full fine-tuning mostly forgets.

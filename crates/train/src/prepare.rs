@@ -58,7 +58,7 @@ pub(crate) fn resolve(request: &Request<'_>, config: &RunConfig, material: &Mate
             valid: &material.valid,
             memory_available,
             disk_free: machine.disk_free,
-            cores: machine.cores as usize,
+            product_rate: hone_model::product_rate(),
         },
     )
 }

@@ -35,8 +35,8 @@ pub(crate) use norm::{
     rms_weight_row,
 };
 pub(crate) use rope::{RopeTable, rotate};
-pub use sgemm::best_product_rate;
 pub(crate) use sgemm::{Mat, MatMut, Onto, sgemm};
+pub use sgemm::{best_product_rate, product_rate};
 pub(crate) use softcap::softcap;
 pub(crate) use stored::{StoredRows, stored_product};
 

@@ -25,7 +25,8 @@ fn resolve_with(
     memory_available: u64,
 ) -> Result<Plan> {
     let (disk_free, file_bytes) = (GB, 80_000);
-    let around = Circumstances { base: "b", decoder, file_bytes, train, valid, memory_available, disk_free, cores: 2 };
+    let around =
+        Circumstances { base: "b", decoder, file_bytes, train, valid, memory_available, disk_free, product_rate: 1e11 };
     Plan::resolve(config, &around)
 }
 
@@ -136,7 +137,7 @@ fn weights_stay_as_stored_before_activations_are_recomputed() {
             valid: &valid,
             memory_available: memory,
             disk_free: GB,
-            cores: 2,
+            product_rate: 1e11,
         };
         Plan::resolve(&config(&[]), &around).unwrap()
     };
@@ -145,6 +146,29 @@ fn weights_stay_as_stored_before_activations_are_recomputed() {
     assert!(!roomy.stored_weights && !roomy.gradient_checkpointing);
     assert!(tight.stored_weights && !tight.gradient_checkpointing, "{tight:?}");
     assert!(roomy.memory_bytes - tight.memory_bytes > 300 << 20);
+}
+
+#[test]
+fn the_duration_follows_the_machine_and_short_rows_take_more_time_a_token() {
+    let (decoder, valid) = (tiny_decoder(1), rows(&[]));
+    let seconds = |train: &Sequences, product_rate| {
+        let decoder = decoder.config();
+        let around = Circumstances {
+            base: "b",
+            decoder,
+            file_bytes: 1 << 20,
+            train,
+            valid: &valid,
+            memory_available: GB,
+            disk_free: GB,
+            product_rate,
+        };
+        Plan::resolve(&config(&["batch_size=2"]), &around).unwrap().seconds
+    };
+    let (short, long) = (rows(&[10; 80]), rows(&[100; 8]));
+    assert!((seconds(&short, 1e11) / seconds(&short, 4e11) - 4.0).abs() < 1e-6);
+    let ratio = seconds(&short, 1e11) / seconds(&long, 1e11);
+    assert!(ratio > 1.5 && ratio < 3.0, "{ratio}");
 }
 
 #[test]

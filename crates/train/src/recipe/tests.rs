@@ -37,7 +37,7 @@ impl Tiny {
                 valid: &of(&valid),
                 memory_available: 8 << 30,
                 disk_free: 8 << 30,
-                cores: 2,
+                product_rate: 1e11,
             },
         )
         .unwrap();
