@@ -1,10 +1,11 @@
 //! Long buffers, in large pages, from the beginning of a cache line, and not all from the same place of a page. A processor keeps the
 //! places of few pages at hand, and a step goes through gigabytes of pages of 4 kB; a vector that lies across two lines is read at half
 //! the speed; and what is read from one buffer waits for what was written to the same place of another's page.
-#![allow(unsafe_code)] // a call of the system
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use memmap2::MmapMut;
 
 /// What Linux makes one page of where it is asked to, bytes.
 const LARGE: usize = 1 << 21;
@@ -12,59 +13,72 @@ const LARGE: usize = 1 << 21;
 const SMALL: usize = 4096;
 /// Of a cache line, bytes.
 const LINE: usize = 64;
-/// Buffers so far.
+/// Of a number, bytes.
+const NUMBER: usize = size_of::<f32>();
+/// Long buffers so far.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// Numbers in a row.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Numbers {
-    values: Vec<f32>,
-    /// The first of them that is used.
+    memory: Memory,
+    /// The first number that is used. What lies before it is never written, and takes no memory where it is long.
     start: usize,
+    length: usize,
+}
+
+#[derive(Debug)]
+enum Memory {
+    Short(Vec<f32>),
+    /// From the system itself: what the allocator gives may have been written before, and then all of it takes memory.
+    Long(MmapMut),
 }
 
 impl Numbers {
     /// `length` zeros.
     pub(crate) fn zeros(length: usize) -> Self {
-        const NUMBER: usize = size_of::<f32>();
-        let page = if length * NUMBER < LARGE { LINE } else { LARGE };
-        let place = if page == LARGE { COUNT.fetch_add(1, Relaxed) * 7 * LINE % SMALL } else { 0 };
-        // What lies before the beginning is never written, and so takes no memory.
-        let values = vec![0.0f32; length + (page + place) / NUMBER];
-        let first = values.as_ptr().align_offset(page).min(page / NUMBER);
-        let mut numbers = Self { values, start: first + place / NUMBER };
-        numbers.values.truncate(numbers.start + length);
-        ask_for_large(&numbers.values[first..]);
-        numbers
+        if length * NUMBER >= LARGE
+            && let Ok(map) = MmapMut::map_anon(length * NUMBER + LARGE + SMALL)
+        {
+            let first = map.as_ptr().align_offset(LARGE).min(LARGE);
+            let place = COUNT.fetch_add(1, Relaxed) * 7 * LINE % SMALL;
+            // Advice that a system cannot follow costs nothing but time.
+            #[cfg(target_os = "linux")]
+            let _ = map.advise_range(memmap2::Advice::HugePage, first, (place + length * NUMBER) / LARGE * LARGE);
+            return Self { memory: Memory::Long(map), start: (first + place) / NUMBER, length };
+        }
+        let values = vec![0.0f32; length + LINE / NUMBER];
+        let start = values.as_ptr().align_offset(LINE).min(LINE / NUMBER);
+        Self { memory: Memory::Short(values), start, length }
+    }
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self::zeros(0)
     }
 }
 
 impl Deref for Numbers {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.values[self.start..]
+        let all = match &self.memory {
+            Memory::Short(values) => values,
+            Memory::Long(map) => bytemuck::cast_slice(map),
+        };
+        &all[self.start..self.start + self.length]
     }
 }
 
 impl DerefMut for Numbers {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.values[self.start..]
+        let all = match &mut self.memory {
+            Memory::Short(values) => values.as_mut_slice(),
+            Memory::Long(map) => bytemuck::cast_slice_mut(map),
+        };
+        &mut all[self.start..self.start + self.length]
     }
 }
-
-/// What begins with a page becomes large pages when it is first written, as far as it fills them.
-#[cfg(target_os = "linux")]
-fn ask_for_large(numbers: &[f32]) {
-    let pages = size_of_val(numbers) / LARGE;
-    if pages > 0 {
-        // SAFETY: advice about whole pages inside a buffer that is ours; it changes no content. A system that cannot follow it says so,
-        // and nothing is lost but time.
-        unsafe { libc::madvise(numbers.as_ptr().cast_mut().cast(), pages * LARGE, libc::MADV_HUGEPAGE) };
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ask_for_large(_numbers: &[f32]) {}
 
 #[cfg(test)]
 mod tests {
