@@ -226,19 +226,30 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_changes_no_bit() {
-        // Many rows, and few.
-        for rows in [190, 31] {
-            let (columns, inner) = (310, 1100);
-            let (a, b) = (numbers(rows * inner, 13), numbers(columns * inner, 17));
+        // Many rows, and few; columns that fill vectors, and that do not; lanes that are turned, laid out, or read where they lie.
+        for (rows, columns, turned) in [
+            (190, 310, true),
+            (31, 310, true),
+            (190, 310, false),
+            (31, 310, false),
+            (190, 320, false),
+            (31, 320, false),
+        ] {
+            let inner = 1500;
+            // Not whole numbers: another order of a sum shows.
+            let odd = |count, seed| numbers(count, seed).into_iter().map(|number| number / 7.0).collect::<Vec<_>>();
+            let (a, b) = (odd(rows * inner, 13), odd(columns * inner, 17));
             let with = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let mut y = vec![0.0; rows * columns];
-                let (a, b) = (Mat::new(&a, rows, inner), Mat::new(&b, columns, inner).t());
+                let b = if turned { Mat::new(&b, columns, inner).t() } else { Mat::new(&b, inner, columns) };
+                let a = Mat::new(&a, rows, inner);
                 pool.install(|| sgemm(MatMut::new(&mut y, rows, columns), Onto::Nothing, a, b, 1.0));
                 y
             };
-            assert_eq!(with(1), with(2));
-            assert_eq!(with(1), with(7));
+            for threads in [2, 7] {
+                assert!(with(1) == with(threads), "{rows} x {columns}, turned: {turned}, {threads} threads");
+            }
         }
     }
 

@@ -127,7 +127,7 @@ impl Work<'_> {
         let parts = (threads * 16).div_ceil(tiles).clamp(1, panels.min(4));
         let panel_step = panels.div_ceil(parts);
         let in_place = (0..panels).all(|panel| self.lies_well(panel));
-        for depth in self.depths(if in_place { DEPTH_IN_PLACE } else { DEPTH.end }) {
+        for depth in self.depths(in_place) {
             let room = width * depth.len();
             let most = (MOST_ROWS / (depth.len() * height)).max(1);
             // As many for each thread, and as equal as whole tiles can be.
@@ -171,12 +171,11 @@ impl Work<'_> {
         let width = self.kernel.width();
         let panels = self.lanes.div_ceil(width);
         let step = panels.div_ceil(threads * 2).clamp(1, GROUP);
+        // One answer for all tasks: their panels depend on the threads, and the stretches of the sum must not.
+        let in_place = (0..panels).all(|panel| self.lies_well(panel));
         all(panels.div_ceil(step), threads, |task| {
             let panels = task * step..((task + 1) * step).min(panels);
-            // Not worth laying out: lanes that are read but once or twice, and those of a product inside a task, which are few and at hand.
-            let seldom = threads == 1 || self.rows <= 2 * self.kernel.height();
-            let in_place = seldom && panels.clone().all(|panel| self.lies_well(panel));
-            for depth in self.depths(DEPTH.end) {
+            for depth in self.depths(in_place) {
                 let packs = panels.len() >= PANELS && self.rows_lie_badly();
                 with(&ROWS, |packed| {
                     let tiles = self.tiles(&(0..self.rows), &depth, packs, packed);
@@ -198,9 +197,9 @@ impl Work<'_> {
     }
 
     /// The sum in stretches whose lanes and rows stay in a processor's caches.
-    fn depths(&self, most: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    fn depths(&self, in_place: bool) -> impl Iterator<Item = Range<usize>> + use<> {
         let (depth, lanes) = (self.depth, self.lanes.next_multiple_of(self.kernel.width()));
-        let most = (MOST_LANES / lanes).max(DEPTH.start).min(most);
+        let most = if in_place { DEPTH_IN_PLACE } else { (MOST_LANES / lanes).clamp(DEPTH.start, DEPTH.end) };
         let step = depth.div_ceil(depth.div_ceil(most));
         (0..depth).step_by(step).map(move |from| from..(from + step).min(depth))
     }
