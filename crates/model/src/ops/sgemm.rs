@@ -235,7 +235,7 @@ mod tests {
             (190, 320, false),
             (31, 320, false),
         ] {
-            let inner = 1500;
+            let inner = 1300;
             // Not whole numbers: another order of a sum shows.
             let odd = |count, seed| numbers(count, seed).into_iter().map(|number| number / 7.0).collect::<Vec<_>>();
             let (a, b) = (odd(rows * inner, 13), odd(columns * inner, 17));
