@@ -96,12 +96,17 @@ fn functions(bindings: &str) -> BTreeSet<&str> {
 
 /// Where cargo keeps the sources of the bindings that the lock file names.
 fn cudarc() -> Outcome<PathBuf> {
-    let metadata = read(&mut cargo(&["metadata", "--locked", "--format-version", "1"]))?;
+    let compiler = read(Command::new("rustc").arg("-vV"))?;
+    let host = compiler.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    // Without the feature it is no part of the build, and without the platform those of all others are fetched too.
+    let arguments =
+        ["metadata", "--locked", "--format-version", "1", "--features", "hone/cuda", "--filter-platform", host];
+    let metadata = read(&mut cargo(&arguments))?;
     let manifests = metadata.split("\"manifest_path\":\"").skip(1).filter_map(|rest| rest.split('"').next());
-    let found = manifests
-        .map(Path::new)
-        .find(|path| path.parent().is_some_and(|folder| folder.to_string_lossy().contains("/cudarc-")));
-    found.and_then(Path::parent).map(Path::to_owned).ok_or_else(|| "cargo does not know cudarc".to_owned())
+    let folders = manifests.filter_map(|path| Path::new(path).parent());
+    let mut ours =
+        folders.filter(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("cudarc-")));
+    ours.next().map(Path::to_owned).ok_or_else(|| "cargo does not know cudarc".to_owned())
 }
 
 /// Checks and lints the worker with CUDA unless that went through before.
