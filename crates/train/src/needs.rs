@@ -12,7 +12,7 @@ const PROGRAM_BYTES: u64 = 250 << 20;
 /// What a step on the processor reaches of the rate of its products when many tokens pass through the model at once, and how many tokens
 /// reach half of that. Measured: 47 % with 56 tokens, 74 % with 450, 80 % with 1,024.
 const SHARE_OF_PRODUCTS: f64 = 0.8;
-const HALF_OF_IT: f64 = 40.0;
+const TOKENS_FOR_HALF: f64 = 40.0;
 /// A guess of what candle's operations reach on a graphics card, floating point operations per second: not measured by us.
 const FLOPS_OF_A_CARD: f64 = 3e12;
 
@@ -67,7 +67,7 @@ pub fn seconds(around: &Circumstances<'_>, plan: &Plan) -> f64 {
         Device::Cpu | Device::CpuTensors => {
             let of_a_step = plan.total_tokens as f64 / f64::from(plan.total_steps.max(1));
             let at_once = of_a_step.min(f64::from(plan.micro_batch_tokens));
-            around.product_rate * SHARE_OF_PRODUCTS * at_once / (at_once + HALF_OF_IT)
+            around.product_rate * SHARE_OF_PRODUCTS * at_once / (at_once + TOKENS_FOR_HALF)
         }
     };
     (steps + measurements * held_out) / speed

@@ -7,6 +7,8 @@ use candle_core::DType;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+#[cfg(feature = "cuda")]
+use super::card::{memory as memory_of, open as open_card};
 use crate::error::{ModelError, Result};
 use crate::weights::WeightStorage;
 
@@ -141,9 +143,6 @@ impl Device {
         }
     }
 }
-
-#[cfg(feature = "cuda")]
-use super::card::{memory as memory_of, open as open_card};
 
 #[cfg(not(feature = "cuda"))]
 fn memory_of(_opened: &candle_core::Device) -> Option<CardMemory> {

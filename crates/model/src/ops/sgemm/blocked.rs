@@ -18,9 +18,9 @@ const FEW_ROWS: usize = 96;
 const MOST_LANES: usize = 1 << 20;
 /// Numbers of rows at a time, at most: 256 kB, which leave room for a panel of lanes in a processor's second cache.
 const MOST_ROWS: usize = 1 << 16;
-/// Summands at a time, at least where there are so many, and at most: with lanes read where they lie, and with lanes laid out, which takes
-/// longer than reading the result again.
+/// Summands at a time with lanes that are laid out, at most, and at least where there are so many.
 const DEPTH: Range<usize> = 256..700;
+/// Summands at a time with lanes that are read where they lie.
 const DEPTH_IN_PLACE: usize = 512;
 /// Products of fewer multiplications are done before another thread has woken up.
 const WORTH_SHARING: usize = 1 << 20;
